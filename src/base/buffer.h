@@ -1,0 +1,37 @@
+/*
+ * buffer: bytes that grow, up to a limit that its owner names.
+ *
+ * Appending never returns an error: a buffer that ran out of memory or past its limit is `failed`, keeps what it had,
+ * and ignores what comes after; whoever fills it asks once, at the end.
+ */
+#ifndef CHATS_BASE_BUFFER_H
+#define CHATS_BASE_BUFFER_H
+
+#include "base/text.h"
+
+struct buffer {
+    char *data;       /* owned; NULL until the first append */
+    size_t bytes;     /* in use */
+    size_t capacity;  /* allocated, bytes */
+    size_t bytes_max; /* the limit, bytes */
+    bool failed;      /* out of memory, or past bytes_max */
+};
+
+/* An empty buffer that may hold up to bytes_max bytes. Allocates nothing. */
+void buffer_init(struct buffer *b, size_t bytes_max);
+
+/* Empties the buffer and clears `failed`; keeps the memory. */
+void buffer_reset(struct buffer *b);
+
+/* Frees the memory; the buffer may be used again as after buffer_init. */
+void buffer_clear(struct buffer *b);
+
+/* Room for `bytes` more; returns where they go (then add to b->bytes), or NULL and `failed`. */
+char *buffer_reserve(struct buffer *b, size_t bytes);
+
+void buffer_append(struct buffer *b, const void *data, size_t bytes);
+void buffer_append_text(struct buffer *b, struct text t);
+void buffer_append_z(struct buffer *b, const char *z);
+void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

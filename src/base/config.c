@@ -1,0 +1,376 @@
+#include "base/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KI (UINT64_C(1) << 10)
+#define MI (UINT64_C(1) << 20)
+#define GI (UINT64_C(1) << 30)
+
+#define PROGRAM_HOME_FILE "chats.home"
+
+__attribute__((format(printf, 2, 3))) static bool refuse(char problem[CONFIG_PROBLEM_BYTES_MAX], const char *format,
+                                                         ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(problem, CONFIG_PROBLEM_BYTES_MAX, format, args);
+    va_end(args);
+    return false;
+}
+
+static char *trim(char *z)
+{
+    while (isspace((unsigned char)*z))
+        z++;
+    size_t bytes = strlen(z);
+    while (bytes > 0 && isspace((unsigned char)z[bytes - 1]))
+        z[--bytes] = '\0';
+    return z;
+}
+
+/* `from` says where the name was found, as the problem's subject. */
+static bool accept_home(const char *name, const char *from, char ret_home[PATH_MAX],
+                        char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    size_t bytes = strlen(name);
+    if (name[0] != '/')
+        return refuse(problem, "the home that %s names is not an absolute path: \"%s\"", from, name);
+    while (bytes > 1 && name[bytes - 1] == '/')
+        bytes--;
+    if (bytes >= PATH_MAX)
+        return refuse(problem, "the home that %s names is too long a path", from);
+    memcpy(ret_home, name, bytes);
+    ret_home[bytes] = '\0';
+    return true;
+}
+
+enum beside { BESIDE_FOUND, BESIDE_NONE, BESIDE_REFUSED };
+
+/* The first line of the file beside the program, if there is one. */
+static enum beside home_beside(const char *program, char ret_home[PATH_MAX], char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    const char *slash = strrchr(program, '/');
+    char path[PATH_MAX + sizeof PROGRAM_HOME_FILE];
+    if (!slash || slash - program >= PATH_MAX)
+        return BESIDE_NONE;
+    snprintf(path, sizeof path, "%.*s/%s", (int)(slash - program), program, PROGRAM_HOME_FILE);
+
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        if (errno == ENOENT)
+            return BESIDE_NONE;
+        refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+        return BESIDE_REFUSED;
+    }
+    enum beside found = BESIDE_REFUSED;
+    char *line = NULL;
+    size_t capacity = 0;
+    if (getline(&line, &capacity, file) < 0)
+        refuse(problem, "\"%s\" is empty: its first line must name the home", path);
+    else if (accept_home(trim(line), path, ret_home, problem))
+        found = BESIDE_FOUND;
+    free(line);
+    fclose(file);
+    return found;
+}
+
+bool config_find_home(const char *program, char ret_home[PATH_MAX], char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    const char *named = getenv("CHATS_HOME");
+    if (named && named[0] != '\0')
+        return accept_home(named, "CHATS_HOME", ret_home, problem);
+    switch (home_beside(program, ret_home, problem)) {
+    case BESIDE_FOUND:
+        return true;
+    case BESIDE_REFUSED:
+        return false;
+    case BESIDE_NONE:
+        break;
+    }
+    return accept_home(CHATS_LOCALSTATEDIR "/lib/chats", "the build", ret_home, problem);
+}
+
+void config_defaults(struct config *c, const char *home)
+{
+    *c = (struct config){
+        .auth = CONFIG_AUTH_REQUIRED,
+        .threads = 16,
+        .body_bytes_max = 512 * KI,
+        .limit_max = 1000,
+        .cache_bytes = 32 * MI,
+        .checkpoint_bytes = 16 * MI,
+        .checkpoint_s = 60,
+        .keep_logs = false,
+        .log_level = LOG_LEVEL_WARNING,
+    };
+    snprintf(c->home, sizeof c->home, "%s", home);
+}
+
+enum value_kind { VALUE_COUNT, VALUE_SIZE, VALUE_WORD, VALUE_ORIGINS };
+
+/* One key: a number from min to max, or one of `words`, whose index is the value. */
+struct key {
+    const char *name;
+    enum value_kind kind;
+    uint64_t min;
+    uint64_t max;
+    const char *words[5]; /* NULL ends them */
+    void (*set)(struct config *c, uint64_t value);
+};
+
+static void set_auth(struct config *c, uint64_t value)
+{
+    c->auth = value == 0 ? CONFIG_AUTH_REQUIRED : CONFIG_AUTH_OPEN;
+}
+
+static void set_threads(struct config *c, uint64_t value)
+{
+    c->threads = (unsigned)value;
+}
+
+static void set_body(struct config *c, uint64_t value)
+{
+    c->body_bytes_max = (size_t)value;
+}
+
+static void set_limit(struct config *c, uint64_t value)
+{
+    c->limit_max = (unsigned)value;
+}
+
+static void set_cache(struct config *c, uint64_t value)
+{
+    c->cache_bytes = value;
+}
+
+static void set_checkpoint_bytes(struct config *c, uint64_t value)
+{
+    c->checkpoint_bytes = value;
+}
+
+static void set_checkpoint_seconds(struct config *c, uint64_t value)
+{
+    c->checkpoint_s = (unsigned)value;
+}
+
+static void set_keep_logs(struct config *c, uint64_t value)
+{
+    c->keep_logs = value == 1;
+}
+
+static void set_log_level(struct config *c, uint64_t value)
+{
+    c->log_level = (enum log_level)value;
+}
+
+static const struct key keys[] = {
+    {"auth", VALUE_WORD, 0, 0, {"required", "open"}, set_auth},
+    {"threads", VALUE_COUNT, 1, 256, {NULL}, set_threads},
+    {"max_body", VALUE_SIZE, 1024, 64 * MI, {NULL}, set_body},
+    {"max_limit", VALUE_COUNT, 1, 1000, {NULL}, set_limit},
+    {"cache", VALUE_SIZE, MI, 4 * GI, {NULL}, set_cache},
+    {"checkpoint_bytes", VALUE_SIZE, 256 * KI, GI, {NULL}, set_checkpoint_bytes},
+    {"checkpoint_seconds", VALUE_COUNT, 1, 86400, {NULL}, set_checkpoint_seconds},
+    {"keep_logs", VALUE_WORD, 0, 0, {"no", "yes"}, set_keep_logs},
+    {"log_level", VALUE_WORD, 0, 0, {"error", "warning", "info", "debug"}, set_log_level},
+    {"allow_origins", VALUE_ORIGINS, 0, 0, {NULL}, NULL},
+};
+
+#define KEYS_COUNT (sizeof keys / sizeof keys[0])
+
+/* Digits, and for a size perhaps one of K, M, G, the powers of 1024. False if z is anything else or beyond 64 bits. */
+static bool read_number(const char *z, bool is_size, uint64_t *ret)
+{
+    uint64_t value = 0;
+    const char *at = z;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+            return false;
+    }
+    if (at == z)
+        return false;
+    if (is_size && *at != '\0') {
+        uint64_t unit = *at == 'K' ? KI : *at == 'M' ? MI : *at == 'G' ? GI : 0;
+        if (unit == 0 || __builtin_mul_overflow(value, unit, &value))
+            return false;
+        at++;
+    }
+    *ret = value;
+    return *at == '\0';
+}
+
+/* An origin as browsers send it: scheme://host[:port], RFC 6454 section 6.2. */
+static bool is_origin(const char *z)
+{
+    const char *host = strstr(z, "://");
+    if (!host || host == z)
+        return false;
+    host += 3;
+    if (*host == '\0')
+        return false;
+    for (const char *at = z; *at != '\0'; at++) {
+        if (*at <= 0x20 || *at >= 0x7f || *at == ',')
+            return false;
+    }
+    return strpbrk(host, "/?#") == NULL;
+}
+
+static bool set_origins(struct config *c, char *value, const char *at, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    char *rest = NULL;
+    if (strcmp(value, "*") == 0)
+        return true;
+    for (char *word = strtok_r(value, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+        if (!is_origin(word))
+            return refuse(problem, "%s: \"%s\" is not an origin like https://www.example.org", at, word);
+        if (c->origins_count == CONFIG_ORIGINS_MAX)
+            return refuse(problem, "%s: more than %d origins", at, CONFIG_ORIGINS_MAX);
+        char *copy = strdup(word);
+        if (!copy)
+            return refuse(problem, "%s: out of memory", at);
+        c->origins[c->origins_count++] = copy;
+    }
+    return true;
+}
+
+static bool set_value(struct config *c, const struct key *key, char *value, const char *at,
+                      char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    uint64_t number = 0;
+    switch (key->kind) {
+    case VALUE_ORIGINS:
+        return set_origins(c, value, at, problem);
+    case VALUE_WORD:
+        while (key->words[number] && strcmp(key->words[number], value) != 0)
+            number++;
+        if (!key->words[number])
+            return refuse(problem, "%s: \"%s\" cannot be \"%s\"; it is one of: %s %s %s %s", at, key->name, value,
+                          key->words[0], key->words[1], key->words[2] ? key->words[2] : "",
+                          key->words[2] && key->words[3] ? key->words[3] : "");
+        break;
+    case VALUE_COUNT:
+    case VALUE_SIZE:
+        if (!read_number(value, key->kind == VALUE_SIZE, &number) || number < key->min || number > key->max)
+            return refuse(problem, "%s: \"%s\" must be a number from %llu to %llu%s, not \"%s\"", at, key->name,
+                          (unsigned long long)key->min, (unsigned long long)key->max,
+                          key->kind == VALUE_SIZE ? " (K, M and G are understood)" : "", value);
+        break;
+    }
+    key->set(c, number);
+    return true;
+}
+
+/* Cuts a comment: '#' at the start of the line or after a space. */
+static void cut_comment(char *line)
+{
+    for (char *at = line; *at != '\0'; at++) {
+        if (*at == '#' && (at == line || isspace((unsigned char)at[-1]))) {
+            *at = '\0';
+            return;
+        }
+    }
+}
+
+/* One line. `seen` has a flag for each key. */
+static bool read_line(struct config *c, char *line, bool seen[KEYS_COUNT], const char *at,
+                      char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    cut_comment(line);
+    char *name = trim(line);
+    if (*name == '\0')
+        return true;
+    char *equals = strchr(name, '=');
+    if (!equals || equals == name)
+        return refuse(problem, "%s: not of the form \"key = value\"", at);
+    *equals = '\0';
+    name = trim(name);
+    for (size_t i = 0; i < KEYS_COUNT; i++) {
+        if (strcmp(keys[i].name, name) != 0)
+            continue;
+        if (seen[i])
+            return refuse(problem, "%s: \"%s\" is given twice", at, name);
+        seen[i] = true;
+        return set_value(c, &keys[i], trim(equals + 1), at, problem);
+    }
+    return refuse(problem, "%s: unknown key \"%s\"", at, name);
+}
+
+bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    config_defaults(c, home);
+    char path[PATH_MAX + sizeof "/" CONFIG_FILE];
+    snprintf(path, sizeof path, "%s/%s", c->home, CONFIG_FILE);
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return refuse(problem, "not a home of chats, which `chatsctl init` would make: \"%s\"", c->home);
+        return refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+    }
+    bool loaded = true;
+    bool seen[KEYS_COUNT] = {false};
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t bytes;
+    for (unsigned number = 1; loaded && (bytes = getline(&line, &capacity, file)) >= 0; number++) {
+        char at[64];
+        snprintf(at, sizeof at, "%s line %u", CONFIG_FILE, number);
+        if (strlen(line) != (size_t)bytes)
+            loaded = refuse(problem, "%s: a byte of value zero", at);
+        else
+            loaded = read_line(c, line, seen, at, problem);
+    }
+    if (loaded && !feof(file))
+        loaded = refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+    free(line);
+    fclose(file);
+    return loaded;
+}
+
+void config_clear(struct config *c)
+{
+    for (size_t i = 0; i < c->origins_count; i++)
+        free(c->origins[i]);
+    c->origins_count = 0;
+}
+
+const char *config_template(void)
+{
+    return "# chats.conf: how this home is served. Lines are \"key = value\"; what follows a '#' is a comment.\n"
+           "# The commented lines show the defaults. Sizes may end in K, M or G (powers of 1024).\n"
+           "# A running worker reads this file when it starts.\n"
+           "\n"
+           "# Responder threads of a FastCGI worker, 1 to 256. Under mod_fcgid, which hands a process one request at\n"
+           "# a time, 1 is enough.\n"
+           "#threads = 16\n"
+           "\n"
+           "# The largest request body, 1024 bytes to 64M. The web server's own limit must not be lower.\n"
+           "#max_body = 512K\n"
+           "\n"
+           "# The most messages in one page, 1 to 1000.\n"
+           "#max_limit = 1000\n"
+           "\n"
+           "# Berkeley DB's page cache, 1M to 4G, shared by all processes of this home.\n"
+           "#cache = 32M\n"
+           "\n"
+           "# A checkpoint is made after so much log (256K to 1G) or so many seconds (1 to 86400).\n"
+           "#checkpoint_bytes = 16M\n"
+           "#checkpoint_seconds = 60\n"
+           "\n"
+           "# yes: old log files are never removed.\n"
+           "#keep_logs = no\n"
+           "\n"
+           "# What goes to the web server's error log: error, warning, info or debug.\n"
+           "#log_level = warning\n"
+           "\n"
+           "# Pages of which origins may call: a list by spaces, like https://www.example.org; empty: all.\n"
+           "#allow_origins =\n"
+           "\n"
+           "# Who may call: required (every chats operation needs a token; this is the default) or open (a call\n"
+           "# without a token acts for the namespace that it names).\n";
+}

@@ -1,0 +1,59 @@
+/*
+ * config: where the home is, and what its chats.conf says. All programs read the same file the same way.
+ */
+#ifndef CHATS_BASE_CONFIG_H
+#define CHATS_BASE_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+#define CONFIG_FILE "chats.conf"
+#define CONFIG_ORIGINS_MAX 32
+#define CONFIG_PROBLEM_BYTES_MAX 512u
+
+enum config_auth { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_OPEN };
+
+struct config {
+    char home[PATH_MAX];               /* absolute */
+    enum config_auth auth;             /* auth = open|required */
+    unsigned threads;                  /* threads = 1..256: responder threads of a FastCGI worker */
+    size_t body_bytes_max;             /* max_body = 1024..67108864, bytes */
+    unsigned limit_max;                /* max_limit = 1..1000, messages a page */
+    uint64_t cache_bytes;              /* cache = 1M..4G: Berkeley DB's page cache, shared by all processes */
+    uint64_t checkpoint_bytes;         /* checkpoint_bytes = 256K..1G of log between checkpoints */
+    unsigned checkpoint_s;             /* checkpoint_seconds = 1..86400 */
+    bool keep_logs;                    /* keep_logs = yes|no: never remove old log files */
+    enum log_level log_level;          /* log_level = error|warning|info|debug */
+    char *origins[CONFIG_ORIGINS_MAX]; /* allow_origins = a list by spaces; none: any origin ("*"). Owned */
+    size_t origins_count;
+};
+
+/*
+ * Finds the home: CHATS_HOME in the environment, else the first line of a file "chats.home" beside the program, else
+ * $(localstatedir)/lib/chats. Nothing else is taken from the environment. `program` is the program's path.
+ * False, with one sentence in `problem`, if the name found is not an absolute path or too long.
+ */
+bool config_find_home(const char *program, char ret_home[PATH_MAX], char problem[CONFIG_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
+/* The defaults, for the home at `home`. */
+void config_defaults(struct config *c, const char *home);
+
+/*
+ * Reads home/chats.conf over the defaults. An unknown key, a value out of range or a malformed line is an error that
+ * names the line. False, with one sentence in `problem`, then; *c is to be cleared in either case.
+ */
+bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
+/* Frees what config_load allocated. */
+void config_clear(struct config *c);
+
+/* The text of a new chats.conf: every key with its default, explained. Lives as long as the program. */
+const char *config_template(void);
+
+#endif

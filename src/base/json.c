@@ -1,0 +1,68 @@
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <unistr.h>
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+static void append_escape(struct buffer *b, unsigned char c)
+{
+    static const char short_names[] = {
+        ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    if (c < sizeof short_names && short_names[c] != '\0') {
+        const char escape[2] = {'\\', short_names[c]};
+        buffer_append(b, escape, sizeof escape);
+    } else {
+        static const char digits[] = "0123456789abcdef";
+        const char escape[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
+        buffer_append(b, escape, sizeof escape);
+    }
+}
+
+static void append_escaped(struct buffer *b, const char *data, size_t bytes)
+{
+    size_t run = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)data[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buffer_append(b, data + run, i - run);
+        append_escape(b, c);
+        run = i + 1;
+    }
+    buffer_append(b, data + run, bytes - run);
+}
+
+void json_append_text(struct buffer *b, struct text t)
+{
+    buffer_append_z(b, "\"");
+    if (t.bytes > 0)
+        append_escaped(b, t.data, t.bytes);
+    buffer_append_z(b, "\"");
+}
+
+void json_append_bytes(struct buffer *b, struct text t)
+{
+    const uint8_t *at = (const uint8_t *)t.data;
+    const uint8_t *end = t.bytes > 0 ? at + t.bytes : at;
+    buffer_append_z(b, "\"");
+    while (at < end) {
+        const uint8_t *bad = u8_check(at, (size_t)(end - at));
+        const uint8_t *good_end = bad ? bad : end;
+        append_escaped(b, (const char *)at, (size_t)(good_end - at));
+        at = good_end;
+        if (!bad)
+            break;
+        buffer_append_z(b, REPLACEMENT);
+        ucs4_t character;
+        do {
+            at++;
+        } while (at < end && u8_mbtoucr(&character, at, (size_t)(end - at)) < 0);
+    }
+    buffer_append_z(b, "\"");
+}
+
+void json_append_int64(struct buffer *b, int64_t value)
+{
+    buffer_printf(b, "\"%" PRId64 "\"", value);
+}

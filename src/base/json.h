@@ -1,0 +1,20 @@
+/*
+ * json: writing JSON (RFC 8259), compact, straight into a buffer. Reading it is the business of src/rpc/decode.c.
+ */
+#ifndef CHATS_BASE_JSON_H
+#define CHATS_BASE_JSON_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+/* A string with its quotes. t must be UTF-8. Escapes '"', '\' and U+0000-001F (RFC 8259 section 7), nothing else. */
+void json_append_text(struct buffer *b, struct text t);
+
+/* As json_append_text for bytes of unknown encoding: each run that is not UTF-8 becomes U+FFFD. */
+void json_append_bytes(struct buffer *b, struct text t);
+
+/* A 64-bit integer as a quoted string: contract, section 4. */
+void json_append_int64(struct buffer *b, int64_t value);
+
+#endif

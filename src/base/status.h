@@ -1,0 +1,21 @@
+/*
+ * status: what calls into storage return. Causes (errno, db_strerror) are logged where they happen and go no further.
+ */
+#ifndef CHATS_BASE_STATUS_H
+#define CHATS_BASE_STATUS_H
+
+enum store_status {
+    STORE_OK,
+    STORE_NOT_FOUND,   /* no such chat (or none that the caller may see) */
+    STORE_EXISTS,      /* it was there already, the same: the stored one is returned */
+    STORE_CONFLICT,    /* the id is taken by something else; nothing was changed */
+    STORE_FULL,        /* no room on the disk or in the quota; nothing was changed */
+    STORE_UNAVAILABLE, /* not now: recovery, a stalled holder, a failed sync. Whether it was stored is unknown */
+    STORE_CORRUPT,     /* the stored data is damaged or of a version that this program does not know */
+    STORE_NO_MEMORY    /* this process is out of memory; nothing was changed */
+};
+
+/* A short name for logs: "ok", "not found", ... */
+const char *store_status_name(enum store_status status);
+
+#endif

@@ -1,0 +1,221 @@
+#include "base/timestamp.h"
+
+#include <time.h>
+
+#include "base/fault.h"
+
+#ifdef CHATS_FAULTS
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#endif
+
+#define NS_PER_S UINT64_C(1000000000)
+#define S_PER_DAY 86400
+
+/*
+ * Days between 1970-01-01 and a date of the proleptic Gregorian calendar, and back, counted in 400-year eras of years
+ * that begin in March: so the leap day is a year's last. The algorithm is Howard Hinnant's, "chrono-compatible
+ * low-level date algorithms".
+ */
+static int64_t days_of_date(int year, int month, int day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t year_of_era = y - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+static void date_of_days(uint64_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day)
+{
+    uint64_t shifted = days + 719468;
+    uint64_t era = shifted / 146097;
+    uint64_t day_of_era = shifted % 146097;
+    uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint64_t month_from_march = (5 * day_of_year + 2) / 153;
+    *ret_day = (unsigned)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+    *ret_month = (unsigned)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+    *ret_year = (unsigned)(year_of_era + era * 400 + (*ret_month <= 2 ? 1 : 0));
+}
+
+static char *put_digits(char *at, uint64_t value, int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        at[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return at + count;
+}
+
+void timestamp_format(uint64_t time_ns, char ret[TIMESTAMP_BYTES])
+{
+    uint64_t seconds = time_ns / NS_PER_S;
+    uint64_t second_of_day = seconds % S_PER_DAY;
+    unsigned year;
+    unsigned month;
+    unsigned day;
+    date_of_days(seconds / S_PER_DAY, &year, &month, &day);
+    char *at = put_digits(ret, year, 4);
+    *at++ = '-';
+    at = put_digits(at, month, 2);
+    *at++ = '-';
+    at = put_digits(at, day, 2);
+    *at++ = 'T';
+    at = put_digits(at, second_of_day / 3600, 2);
+    *at++ = ':';
+    at = put_digits(at, second_of_day / 60 % 60, 2);
+    *at++ = ':';
+    at = put_digits(at, second_of_day % 60, 2);
+    *at++ = '.';
+    at = put_digits(at, time_ns % NS_PER_S, 9);
+    *at = 'Z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Exactly `count` digits from *at on, before end; moves *at past them. */
+static bool take_number(const char **at, const char *end, int count, int *ret)
+{
+    if (end - *at < count)
+        return false;
+    int value = 0;
+    for (int i = 0; i < count; i++) {
+        if (!is_digit((*at)[i]))
+            return false;
+        value = value * 10 + ((*at)[i] - '0');
+    }
+    *at += count;
+    *ret = value;
+    return true;
+}
+
+static bool take_char(const char **at, const char *end, char lower, char upper)
+{
+    if (*at == end || (**at != lower && **at != upper))
+        return false;
+    (*at)++;
+    return true;
+}
+
+/* ".5" and the like, if it is there; nothing else can follow the seconds but an offset. */
+static bool take_fraction(const char **at, const char *end, uint64_t *ret_ns)
+{
+    *ret_ns = 0;
+    if (!take_char(at, end, '.', '.'))
+        return true;
+    uint64_t unit_ns = NS_PER_S / 10;
+    const char *first = *at;
+    for (; *at < end && is_digit(**at); (*at)++) {
+        if (unit_ns == 0)
+            return false;
+        *ret_ns += (uint64_t)(**at - '0') * unit_ns;
+        unit_ns /= 10;
+    }
+    return *at > first;
+}
+
+static bool take_offset(const char **at, const char *end, int *ret_minutes)
+{
+    *ret_minutes = 0;
+    if (take_char(at, end, 'z', 'Z'))
+        return true;
+    bool west = take_char(at, end, '-', '-');
+    if (!west && !take_char(at, end, '+', '+'))
+        return false;
+    int hours;
+    int minutes;
+    if (!take_number(at, end, 2, &hours) || !take_char(at, end, ':', ':') || !take_number(at, end, 2, &minutes) ||
+        hours > 23 || minutes > 59)
+        return false;
+    *ret_minutes = (west ? -1 : 1) * (hours * 60 + minutes);
+    return true;
+}
+
+static int days_in_month(int year, int month)
+{
+    static const char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
+bool timestamp_parse(struct text t, uint64_t *ret_ns)
+{
+    if (t.bytes == 0)
+        return false;
+    const char *at = t.data;
+    const char *end = t.data + t.bytes;
+    int year;
+    int month;
+    int day;
+    int hour;
+    int minute;
+    int second;
+    int offset_minutes;
+    uint64_t fraction_ns;
+    if (!take_number(&at, end, 4, &year) || !take_char(&at, end, '-', '-') || !take_number(&at, end, 2, &month) ||
+        !take_char(&at, end, '-', '-') || !take_number(&at, end, 2, &day) || !take_char(&at, end, 't', 'T') ||
+        !take_number(&at, end, 2, &hour) || !take_char(&at, end, ':', ':') || !take_number(&at, end, 2, &minute) ||
+        !take_char(&at, end, ':', ':') || !take_number(&at, end, 2, &second) ||
+        !take_fraction(&at, end, &fraction_ns) || !take_offset(&at, end, &offset_minutes) || at != end)
+        return false;
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
+        second > 60)
+        return false;
+    int64_t minutes = days_of_date(year, month, day) * 1440 + (int64_t)hour * 60 + minute - offset_minutes;
+    /* Leap seconds are inserted at the end of a UTC day: ITU-R TF.460, RFC 3339 appendix D. */
+    if (second == 60 && ((minutes % 1440) + 1440) % 1440 != 1439)
+        return false;
+    int64_t seconds = minutes * 60 + second;
+    if (seconds < 0)
+        *ret_ns = 0;
+    else if (__builtin_mul_overflow((uint64_t)seconds, NS_PER_S, ret_ns) ||
+             __builtin_add_overflow(*ret_ns, fraction_ns, ret_ns))
+        *ret_ns = UINT64_MAX;
+    return true;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+#ifdef CHATS_FAULTS
+static long clock_file_s(void)
+{
+    long seconds = 0;
+    char path[PATH_MAX];
+    const char *home = getenv("CHATS_HOME");
+    if (!home || snprintf(path, sizeof path, "%s/test-clock", home) >= (int)sizeof path)
+        return 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%ld", &seconds) != 1)
+        seconds = 0;
+    fclose(file);
+    return seconds;
+}
+#endif
+
+uint64_t timestamp_now_ns(void)
+{
+    long offset_s = fault_value(FAULT_CLOCK_OFFSET_S);
+#ifdef CHATS_FAULTS
+    if (fault_value(FAULT_CLOCK_FILE) != 0)
+        offset_s += clock_file_s();
+#endif
+    return clock_ns(CLOCK_REALTIME) + (uint64_t)offset_s * NS_PER_S;
+}
+
+uint64_t timestamp_monotonic_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}

@@ -1,0 +1,173 @@
+#include "bdb/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "bdb/sync.h"
+
+#define CHECKPOINT_HOLD_PAGES 256u /* dirty pages written in one hold: about a millisecond of write(2) */
+
+/* Bytes of log from one point to a later one. */
+static uint64_t checkpoint_log_distance(uint64_t from, uint64_t to)
+{
+    uint64_t files = (to >> 32) - (from >> 32);
+    return files * ENV_LOG_FILE_BYTES + (to & UINT32_MAX) - (from & UINT32_MAX);
+}
+
+static bool checkpoint_is_due(const struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    uint64_t log_end = atomic_load_explicit(&page->log_end, memory_order_relaxed);
+    uint64_t last = atomic_load_explicit(&page->checkpoint_log_end, memory_order_relaxed);
+    if (last == 0) {
+        /* The first look since a recovery: count from here. */
+        atomic_compare_exchange_strong(&page->checkpoint_log_end, &last, log_end);
+        return false;
+    }
+    if (log_end <= last) {
+        return false;
+    }
+    uint64_t age_ns = timestamp_monotonic_ns() - atomic_load_explicit(&page->checkpoint_at_ns, memory_order_relaxed);
+    uint64_t joins = atomic_load_explicit(&page->joins, memory_order_relaxed) -
+                     atomic_load_explicit(&page->checkpoint_joins, memory_order_relaxed);
+    return checkpoint_log_distance(last, log_end) >= env->options.checkpoint_bytes || joins >= ENV_CHECKPOINT_JOINS ||
+           age_ns >= env->options.checkpoint_s * UINT64_C(1000000000);
+}
+
+/* Writes dirty pages out, few in a hold. What is dirtied meanwhile is left to the checkpoint. */
+static enum store_status checkpoint_trickle(struct env *env)
+{
+    unsigned step = (unsigned)(CHECKPOINT_HOLD_PAGES * 100u / (env->options.cache_bytes / ENV_PAGE_BYTES + 1));
+    if (step == 0) {
+        step = 1;
+    }
+    for (unsigned percent = step; percent <= 100; percent += step) {
+        /* Before its page the library writes and syncs the log, under the gate: leave it little to sync. */
+        enum store_status status = sync_wait(env, sync_ticket(env));
+        if (status == STORE_OK) {
+            status = env_enter(env, GATE_CHECKPOINTING);
+        }
+        if (status != STORE_OK) {
+            return status;
+        }
+        int written = 0;
+        int error = env->handle->memp_trickle(env->handle, (int)percent, &written);
+        if (error != 0) {
+            status = env_failed(env, error, "memp_trickle");
+        }
+        env_leave(env);
+        if (status != STORE_OK) {
+            return status;
+        }
+    }
+    return STORE_OK;
+}
+
+/* Outside the gate: the trees' files to the disk. A failure here shows again, and counts, in the checkpoint itself. */
+static void checkpoint_sync_trees(const struct env *env)
+{
+    for (int i = 0; i < env->options.trees_count; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s.db", env->options.home, env->options.trees[i].name);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0) {
+            continue;
+        }
+        if (fdatasync(fd) != 0) {
+            gate_want_recovery(env->gate, "syncing a tree failed");
+        }
+        close(fd);
+    }
+}
+
+/* Where the log ends, asked of the library: the page's log_end is the last ticket's, and may be from before. */
+static int checkpoint_log_end(DB_ENV *handle, uint64_t *ret)
+{
+    DB_LOG_STAT *stat = NULL;
+    int error = handle->log_stat(handle, &stat, 0);
+    if (error == 0) {
+        *ret = (uint64_t)stat->st_cur_file << 32 | stat->st_cur_offset;
+        free(stat);
+    }
+    return error;
+}
+
+static enum store_status checkpoint_write(struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    enum store_status status = env_enter(env, GATE_CHECKPOINTING);
+    if (status != STORE_OK) {
+        return status;
+    }
+    uint64_t log_end = 0;
+    int error = env->handle->txn_checkpoint(env->handle, 0, 0, DB_FORCE);
+    if (error == 0) {
+        error = checkpoint_log_end(env->handle, &log_end);
+    }
+    if (error == 0) {
+        atomic_store(&page->checkpoint_log_end, log_end);
+        atomic_store(&page->checkpoint_at_ns, timestamp_monotonic_ns());
+        atomic_store(&page->checkpoint_joins, atomic_load(&page->joins));
+        atomic_fetch_add(&page->checkpoints, 1);
+    } else {
+        status = env_failed(env, error, "checkpoint");
+    }
+    env_leave(env);
+    return status;
+}
+
+/* A backup copies log files: while it holds its lock none may go. */
+static enum store_status checkpoint_remove_logs(struct env *env)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", env->options.home, ENV_BACKUP_LOCK);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        log_warning("cannot open '%s', old logs stay: %s", path, strerror(errno));
+        return STORE_OK;
+    }
+    enum store_status status = STORE_OK;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        status = env_enter(env, GATE_CHECKPOINTING);
+        if (status == STORE_OK) {
+            int error = env->handle->log_archive(env->handle, NULL, DB_ARCH_REMOVE);
+            if (error != 0) {
+                status = env_failed(env, error, "removing old logs");
+            }
+            env_leave(env);
+        }
+    }
+    close(fd);
+    return status;
+}
+
+enum store_status env_checkpoint(struct env *env, bool force)
+{
+    if (!force && !checkpoint_is_due(env)) {
+        return STORE_OK;
+    }
+    int error = gate_trylock_robust(&env->gate->page->checkpointer);
+    if (error != 0 && error != EOWNERDEAD) {
+        return STORE_OK; /* somebody is at it */
+    }
+    enum store_status status = STORE_OK;
+    if (force || checkpoint_is_due(env)) {
+        status = checkpoint_trickle(env);
+        if (status == STORE_OK) {
+            checkpoint_sync_trees(env);
+            status = checkpoint_write(env);
+        }
+        if (status == STORE_OK && !env->options.keep_logs) {
+            status = checkpoint_remove_logs(env);
+        }
+    }
+    pthread_mutex_unlock(&env->gate->page->checkpointer);
+    return status;
+}

@@ -1,0 +1,290 @@
+#include "bdb/env.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "bdb/sync.h"
+
+uint32_t env_library(void)
+{
+    return DB_VERSION_MAJOR * 10000u + DB_VERSION_MINOR * 100u + DB_VERSION_PATCH;
+}
+
+enum store_status env_open(const struct env_options *options, struct env **ret, char problem[GATE_PROBLEM_BYTES_MAX])
+{
+    struct env *env = calloc(1, sizeof *env);
+    if (env == NULL) {
+        snprintf(problem, GATE_PROBLEM_BYTES_MAX, "out of memory");
+        return STORE_NO_MEMORY;
+    }
+    env->options = *options;
+    env->log_fd = -1;
+    enum store_status status = gate_open(options->home, env_library(), &env->gate, problem);
+    if (status != STORE_OK) {
+        free(env);
+        return status;
+    }
+    *ret = env;
+    return STORE_OK;
+}
+
+static bool env_is_current(const struct env *env)
+{
+    return env->handle != NULL && env->generation == atomic_load(&env->gate->page->generation) &&
+           !gate_recovery_wanted(env->gate);
+}
+
+void env_close(struct env *env)
+{
+    if (env == NULL) {
+        return;
+    }
+    if (env->handle != NULL && gate_lock(env->gate, GATE_LEAVING) == STORE_OK) {
+        if (env_is_current(env)) {
+            env_close_handles(env);
+            if (fault_value(FAULT_UNCOUNTED_JOINS) == 0) {
+                atomic_fetch_add(&env->gate->page->leaves, 1);
+            }
+        }
+        gate_unlock(env->gate);
+    }
+    sync_close(env);
+    gate_close(env->gate);
+    free(env);
+}
+
+static void env_log_library(const DB_ENV *handle, const char *prefix, const char *message)
+{
+    (void)handle;
+    (void)prefix;
+    log_error("Berkeley DB: %s", message);
+}
+
+static int env_configure(struct env *env, bool recover)
+{
+    DB_ENV *handle = env->handle;
+    const struct env_options *options = &env->options;
+    uint64_t giga = UINT64_C(1) << 30;
+    handle->set_errcall(handle, env_log_library);
+    int error = handle->set_cachesize(handle, (u_int32_t)(options->cache_bytes / giga),
+                                      (u_int32_t)(options->cache_bytes % giga), 1);
+    if (error == 0) {
+        error = handle->set_lg_bsize(handle, ENV_LOG_BUFFER_BYTES);
+    }
+    if (error == 0) {
+        error = handle->set_lg_max(handle, ENV_LOG_FILE_BYTES);
+    }
+    if (error == 0) {
+        error = handle->set_lg_regionmax(handle, ENV_LOG_REGION_BYTES);
+    }
+    if (error == 0) {
+        error = handle->set_flags(handle, DB_TXN_WRITE_NOSYNC, 1);
+    }
+    if (error == 0 && recover) {
+        /* New regions are written, not left as holes. A mere joiner would read every page of them: 5 ms for nothing. */
+        error = handle->set_flags(handle, DB_REGION_INIT, 1);
+    }
+    return error;
+}
+
+static int env_open_tree(struct env *env, int index, u_int32_t create)
+{
+    const struct env_tree *tree = &env->options.trees[index];
+    char file[64];
+    snprintf(file, sizeof file, "%s.db", tree->name);
+    int error = db_create(&env->trees[index], env->handle, 0);
+    if (error != 0) {
+        env->trees[index] = NULL;
+        return error;
+    }
+    DB *db = env->trees[index];
+    error = db->set_pagesize(db, ENV_PAGE_BYTES);
+    if (error == 0) {
+        error = db->set_flags(db, DB_CHKSUM | tree->flags);
+    }
+    if (error == 0) {
+        error = db->open(db, NULL, file, NULL, DB_BTREE, DB_AUTO_COMMIT | create, 0600);
+    }
+    if (error == 0 && tree->primary >= 0) {
+        DB *primary = env->trees[tree->primary];
+        error = primary->associate(primary, NULL, db, tree->key, DB_IMMUTABLE_KEY);
+    }
+    if (error != 0) {
+        log_error("cannot open the tree '%s': %s", file, db_strerror(error));
+    }
+    return error;
+}
+
+/*
+ * The first tree is opened last: where its file is, the home is whole, and no other tree may be missing. Where it is
+ * not, a new home is being made.
+ */
+static int env_open_trees(struct env *env, bool may_create)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.db", env->options.home, env->options.trees[0].name);
+    bool create = may_create && access(path, F_OK) != 0;
+    for (int i = 1; i <= env->options.trees_count; i++) {
+        int error = env_open_tree(env, i % env->options.trees_count, create ? DB_CREATE : 0);
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+void env_close_handles(struct env *env)
+{
+    /* Secondaries stand after their primaries and are closed before them. */
+    for (int i = env->options.trees_count - 1; i >= 0; i--) {
+        if (env->trees[i] != NULL) {
+            int error = env->trees[i]->close(env->trees[i], DB_NOSYNC);
+            if (error != 0) {
+                log_warning("closing the tree '%s': %s", env->options.trees[i].name, db_strerror(error));
+            }
+            env->trees[i] = NULL;
+        }
+    }
+    if (env->handle != NULL) {
+        int error = env->handle->close(env->handle, 0);
+        if (error != 0) {
+            log_warning("closing the environment: %s", db_strerror(error));
+        }
+        env->handle = NULL;
+    }
+}
+
+void env_abandon(struct env *env)
+{
+    if (env->handle != NULL) {
+        env->handle = NULL;
+        memset(env->trees, 0, sizeof env->trees);
+        atomic_store(&env->abandoned, true);
+    }
+}
+
+int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status *ret_status)
+{
+    int error = db_env_create(&env->handle, 0);
+    if (error != 0) {
+        env->handle = NULL;
+        return error;
+    }
+    error = env_configure(env, recover_flags != 0);
+    if (error == 0) {
+        error = env->handle->open(env->handle, env->options.home,
+                                  DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | recover_flags, 0600);
+    }
+    if (error == 0) {
+        error = env_open_trees(env, (recover_flags & DB_CREATE) != 0);
+    }
+    if (error == 0) {
+        *ret_status = env->options.opened(env->handle, env->trees);
+    }
+    if (error != 0 || *ret_status != STORE_OK) {
+        env_close_handles(env);
+    }
+    return error;
+}
+
+/* Opens handles of the living generation. Recovery may have become wanted on failure. */
+static enum store_status env_join(struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    gate_set_phase(env->gate, GATE_JOINING);
+    bool counted = fault_value(FAULT_UNCOUNTED_JOINS) == 0;
+    if (counted) {
+        uint64_t joins = atomic_fetch_add(&page->joins, 1) + 1;
+        if (joins - atomic_load(&page->leaves) > ENV_LEAKED_JOINS_MAX) {
+            gate_want_recovery(env->gate, "too many processes ended without leaving");
+            return STORE_UNAVAILABLE;
+        }
+    }
+    enum store_status status = STORE_OK;
+    int error = env_open_handles(env, 0, &status);
+    if (error != 0 || status != STORE_OK) {
+        if (counted) {
+            atomic_fetch_add(&page->leaves, 1);
+        }
+        if (error == ENOENT) {
+            gate_want_recovery(env->gate, "the environment's regions are gone");
+        }
+        return error != 0 ? env_failed(env, error, "joining the environment") : status;
+    }
+    env->generation = atomic_load(&page->generation);
+    return STORE_OK;
+}
+
+enum store_status env_enter(struct env *env, enum gate_phase phase)
+{
+    enum store_status status = gate_lock(env->gate, phase);
+    if (status != STORE_OK) {
+        return status;
+    }
+    /* A join may find that recovery is needed: then once more. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (gate_recovery_wanted(env->gate)) {
+            status = env_recover(env);
+        } else if (env->handle == NULL || (env->generation != atomic_load(&env->gate->page->generation) &&
+                                           fault_value(FAULT_SKIP_GENERATION) == 0)) {
+            env_abandon(env);
+            status = env_join(env);
+        } else {
+            gate_set_phase(env->gate, phase);
+            return STORE_OK;
+        }
+        if (status == STORE_OK) {
+            gate_set_phase(env->gate, phase);
+            return STORE_OK;
+        }
+        if (status != STORE_UNAVAILABLE && status != STORE_NO_MEMORY) {
+            break;
+        }
+    }
+    gate_unlock(env->gate);
+    return status;
+}
+
+void env_leave(struct env *env)
+{
+    gate_unlock(env->gate);
+}
+
+bool env_wants_renewal(const struct env *env)
+{
+    return atomic_load(&env->abandoned);
+}
+
+enum store_status env_failed(struct env *env, int error, const char *what)
+{
+    char reason[256];
+    snprintf(reason, sizeof reason, "%s: %s", what, db_strerror(error));
+    switch (error) {
+    case ENOMEM: /* ours or a region's: the library does not say which */
+        gate_want_recovery(env->gate, reason);
+        return STORE_NO_MEMORY;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        gate_want_recovery(env->gate, reason);
+        return STORE_FULL;
+    case DB_RUNRECOVERY:
+    case EIO:
+        gate_want_recovery(env->gate, reason);
+        return STORE_UNAVAILABLE;
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+    case ENOENT:
+        log_error("%s", reason);
+        return STORE_UNAVAILABLE;
+    default:
+        log_error("%s", reason);
+        return STORE_CORRUPT;
+    }
+}

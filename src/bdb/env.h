@@ -1,0 +1,123 @@
+/*
+ * env: this process's handles on the Berkeley DB environment of the home, and when they are good.
+ *
+ * A struct env is shared by all threads of a process; its handles are made, used and closed under the gate only. The
+ * environment is opened without DB_INIT_LOCK: nobody else is ever inside, so there are no locks, deadlocks or retries.
+ *
+ * env_enter is the door: it takes the gate and does what has to be done before the library may be called,
+ *   - recovery, if it is wanted (recovery.c), by whoever comes first. In this order: the log's bytes since the last
+ * good sync are written again (after a failed fsync the kernel calls pages clean that never reached the disk); every
+ * log file and the home directory are synced, because Berkeley DB's recovery writes trees without flushing the log, and
+ *     a power cut then would leave trees ahead of their log; the environment is opened with DB_RECOVER; the log is
+ *     flushed; only then the generation is raised, the waiting tickets that did not fail are published, and the reasons
+ *     seen at the start are marked done. A failure changes none of this, and the next try waits 100 ms, 200 ms, ... 5
+ * s.
+ *   - if our handles are of an older generation: they are dropped without closing them (closing a dead region blocks or
+ *     fails) and new ones opened. That leaks, so the process should execute itself anew when it can: env_wants_renewal.
+ *
+ * Checkpoints (checkpoint.c) keep recovery short: after options.checkpoint_bytes of log, checkpoint_s seconds or
+ * ENV_CHECKPOINT_JOINS processes. Dirty
+ * pages are trickled out in short holds and the trees synced outside the gate first, so that the checkpoint's own hold
+ * is short. Log files that no recovery needs any more are removed after it.
+ *
+ * Only src/bdb and src/store/(any).c may include this header: it shows Berkeley DB's types.
+ */
+#ifndef CHATS_BDB_ENV_H
+#define CHATS_BDB_ENV_H
+
+#include <db.h>
+
+#include "bdb/gate.h"
+
+#define ENV_TREES_MAX 12
+#define ENV_PAGE_BYTES                                                                                                 \
+    4096u /* a physical sector of today's disks: Berkeley DB takes a page to be written whole or not at all */
+#define ENV_LOG_FILE_BYTES (8u << 20)
+#define ENV_LOG_BUFFER_BYTES (512u << 10) /* a chat of 1,000 members of 255 bytes fits */
+#define ENV_CHECKPOINT_JOINS                                                                                           \
+    512u /* each writing process registers its trees in the log; recovery opens them all, 0.4 ms a process */
+#define ENV_LEAKED_JOINS_MAX 256u /* processes living or lost without a leave, before the environment is renewed */
+#define ENV_LOG_REGION_BYTES (8u << 20) /* room for the handles of four times as many */
+#define ENV_BACKUP_LOCK "backup.lock"   /* whoever holds a flock on this file forbids the removal of log files */
+
+/* One tree. A secondary names its primary, which must stand before it, and the function that finds its key. */
+struct env_tree {
+    const char *name; /* the file is name.db */
+    int primary;      /* index of its primary, -1 if it is one itself */
+    u_int32_t flags;  /* for DB->set_flags besides DB_CHKSUM */
+    int (*key)(DB *secondary, const DBT *key, const DBT *record, DBT *ret_key);
+};
+
+struct env_options {
+    const char *home; /* absolute; must outlive the env */
+    uint64_t cache_bytes;
+    uint64_t checkpoint_bytes;
+    unsigned checkpoint_s;
+    bool keep_logs;
+    const struct env_tree *trees; /* as long as the env */
+    int trees_count;              /* up to ENV_TREES_MAX */
+    /*
+     * Called under the gate when the trees have been opened: checks the home's format, or writes it into a new home.
+     * Anything but STORE_OK refuses the environment.
+     */
+    enum store_status (*opened)(DB_ENV *handle, DB **trees);
+};
+
+struct env {
+    struct env_options options;
+    struct gate *gate;
+    /* Under the gate: */
+    DB_ENV *handle; /* NULL: not joined */
+    DB *trees[ENV_TREES_MAX];
+    uint64_t generation; /* the one that the handles belong to */
+    /* By the log's leader only: */
+    int log_fd;
+    uint32_t log_number;
+    uint64_t log_generation;
+    /* By anybody: */
+    _Atomic bool abandoned;      /* handles of a dead generation were dropped in this process */
+    _Atomic uint32_t syncs;      /* FAULT_FAIL_SYNC counts them */
+    _Atomic uint32_t recoveries; /* FAULT_FAIL_RECOVERY counts them */
+};
+
+/* Maps the gate; the environment is joined at the first env_enter. Results as gate_open, and STORE_NO_MEMORY. */
+enum store_status env_open(const struct env_options *options, struct env **ret, char problem[GATE_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
+/*
+ * Closes the handles under the gate (if they are of the living generation; else, or if the gate cannot be had, they are
+ * left to the process's end) and frees. NULL is allowed.
+ */
+void env_close(struct env *env);
+
+/*
+ * Takes the gate and makes the handles good. STORE_OK: the caller is inside and must env_leave soon: no JSON, hashing,
+ * network, wait, or fsync of ours before that, and no cursor, transaction or memory of the library after it.
+ * STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT, STORE_NO_MEMORY: not inside.
+ */
+enum store_status env_enter(struct env *env, enum gate_phase phase) __attribute__((warn_unused_result));
+void env_leave(struct env *env);
+
+/* True once this process has dropped handles of a dead generation. */
+bool env_wants_renewal(const struct env *env);
+
+/*
+ * What a failed library call means: logs `what` and the cause, wants recovery if the environment can no longer be
+ * trusted (DB_RUNRECOVERY, a region out of memory, a failed write or sync), and gives the status to return.
+ */
+enum store_status env_failed(struct env *env, int error, const char *what);
+
+/* Checkpoints and removes old log files, if that is due or `force`. Not inside the gate. */
+enum store_status env_checkpoint(struct env *env, bool force);
+
+/* Library's version as struct gate_identity has it. */
+uint32_t env_library(void);
+
+/* Shared between env.c and recovery.c. Under the gate; on failure no handle is left open and nothing was published. */
+enum store_status env_recover(struct env *env) __attribute__((warn_unused_result));
+int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status *ret_status)
+    __attribute__((warn_unused_result));
+void env_abandon(struct env *env);
+void env_close_handles(struct env *env);
+
+#endif

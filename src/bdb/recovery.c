@@ -1,0 +1,140 @@
+#include "bdb/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "bdb/sync.h"
+
+#define RECOVERY_PAUSE_MS_FIRST 100u
+#define RECOVERY_PAUSE_MS_MAX 5000u
+
+/*
+ * Regions grow on demand up to their mapped size, and the library extends their files with holes (DB_REGION_INIT writes
+ * the first part only): on a full disk the first touch of a hole is a SIGBUS. So the blocks of all that is mapped are
+ * reserved now. errno, or 0 (also where the file system cannot).
+ */
+static int recovery_reserve_regions(const char *home)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (maps == NULL) {
+        return errno;
+    }
+    char line[PATH_MAX + 128];
+    char prefix[PATH_MAX + 16];
+    int error = 0;
+    snprintf(prefix, sizeof prefix, "%s/__db.", home);
+    while (error == 0 && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from;
+        unsigned long to;
+        char *path = strchr(line, '/');
+        if (path == NULL || strncmp(path, prefix, strlen(prefix)) != 0 || sscanf(line, "%lx-%lx", &from, &to) != 2) {
+            continue;
+        }
+        path[strcspn(path, "\n")] = '\0';
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0) { /* a region of a dead generation is no longer there */
+            if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(to - from)) != 0 && errno != EOPNOTSUPP) {
+                error = errno;
+            }
+            close(fd);
+        }
+    }
+    fclose(maps);
+    return error;
+}
+
+/* The steps of env.h up to the point where all that the log says is in the trees and on the disk. */
+static enum store_status recovery_run(struct env *env)
+{
+    if (fault_value(FAULT_FAIL_RECOVERY) > (long)atomic_fetch_add(&env->recoveries, 1)) {
+        log_error("recovery fails by request");
+        return STORE_UNAVAILABLE;
+    }
+    int error = sync_whole_log(env);
+    if (error != 0) {
+        log_error("cannot sync the log before recovery: %s", strerror(error));
+        return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_UNAVAILABLE;
+    }
+    enum store_status status = STORE_OK;
+    error = env_open_handles(env, DB_RECOVER | DB_CREATE, &status);
+    if (error == 0 && status == STORE_OK) {
+        error = env->handle->log_flush(env->handle, NULL);
+        if (error == 0) {
+            error = recovery_reserve_regions(env->options.home);
+        }
+        if (error != 0) {
+            env_close_handles(env);
+        }
+    }
+    if (error == 0) {
+        return status;
+    }
+    log_error("recovery: %s", db_strerror(error));
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return STORE_FULL;
+    case ENOMEM:
+        return STORE_NO_MEMORY;
+    default:
+        return STORE_UNAVAILABLE;
+    }
+}
+
+static void recovery_failed(struct gate_page *page)
+{
+    uint32_t failures = atomic_fetch_add(&page->recovery_failures, 1);
+    uint64_t pause_ms = RECOVERY_PAUSE_MS_MAX;
+    if (failures < 6 && (RECOVERY_PAUSE_MS_FIRST << failures) < RECOVERY_PAUSE_MS_MAX) {
+        pause_ms = RECOVERY_PAUSE_MS_FIRST << failures;
+    }
+    atomic_store(&page->recovery_retry_at_ns, timestamp_monotonic_ns() + pause_ms * 1000000);
+}
+
+static void recovery_succeeded(struct env *env, uint64_t wanted, uint64_t took_ns)
+{
+    struct gate_page *page = env->gate->page;
+    env->generation = atomic_fetch_add(&page->generation, 1) + 1;
+    atomic_store(&page->joins, fault_value(FAULT_UNCOUNTED_JOINS) == 0 ? 1 : 0);
+    atomic_store(&page->leaves, 0);
+    /* Recovery ends with a checkpoint of its own. Counted from the first ticket that follows. */
+    atomic_store(&page->checkpoint_log_end, 0);
+    atomic_store(&page->checkpoint_joins, 0);
+    atomic_store(&page->checkpoint_at_ns, timestamp_monotonic_ns());
+    sync_publish_all(env);
+    atomic_store(&page->recovery_failures, 0);
+    atomic_fetch_add(&page->recoveries, 1);
+    if (took_ns > atomic_load(&page->recovery_longest_ns)) {
+        atomic_store(&page->recovery_longest_ns, took_ns);
+    }
+    atomic_store(&page->recovery_done, wanted);
+}
+
+enum store_status env_recover(struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    uint64_t started_ns = timestamp_monotonic_ns();
+    gate_set_phase(env->gate, GATE_RECOVERING);
+    env_abandon(env);
+    if (started_ns < atomic_load(&page->recovery_retry_at_ns)) {
+        return STORE_UNAVAILABLE;
+    }
+    uint64_t wanted = atomic_load(&page->recovery_wanted);
+    enum store_status status = recovery_run(env);
+    if (status != STORE_OK) {
+        recovery_failed(page);
+        return status;
+    }
+    uint64_t took_ns = timestamp_monotonic_ns() - started_ns;
+    recovery_succeeded(env, wanted, took_ns);
+    log_info("recovered in %llu ms", (unsigned long long)(took_ns / 1000000));
+    return STORE_OK;
+}

@@ -1,0 +1,47 @@
+/*
+ * sync: the group commit. A commit inside the gate only writes the log (DB_TXN_WRITE_NOSYNC); the fsync happens outside
+ * the gate and outside Berkeley DB, once for everybody who waits.
+ *
+ * Inside its hold a writer stores where the log ends in the gate page and then takes the next ticket. Every success of
+ * an operation waits for the highest ticket as it stood inside its hold: the repeated send that wrote nothing and the
+ * page listed, too, so that nobody is shown what a power cut could still take back. With nothing unsynced the wait is
+ * one load.
+ *
+ * Whoever gets the robust mutex `leader` reads the ticket, then the log's end, fdatasyncs that file (Berkeley DB syncs
+ * a log file itself before it goes on to the next; a new file's directory entry it does not sync, so we do), raises
+ * `synced` and wakes the others through the futex word. Waiters look again every 20 ms in case the leader died.
+ *
+ * A failed sync: its tickets are failed for good, whatever recovery does later, and recovery is wanted. Until that is
+ * done nobody leads: Linux reports a lost write once and calls the pages clean afterwards (fsync(2), "EIO"), so a
+ * second fdatasync would succeed and mean nothing. A leader found dead may have seen such a failure: recovery as well.
+ */
+#ifndef CHATS_BDB_SYNC_H
+#define CHATS_BDB_SYNC_H
+
+#include "bdb/env.h"
+
+#define SYNC_RECHECK_MS 20u
+#define SYNC_WAIT_MS 20000u /* then the caller is told to try again: a disk that does not answer */
+
+/* After a commit, inside the hold: takes the next ticket. Fails as env_failed says. */
+enum store_status sync_take_ticket(struct env *env) __attribute__((warn_unused_result));
+
+/* Inside a hold: the ticket to wait for. */
+uint64_t sync_ticket(const struct env *env);
+
+/*
+ * Outside the gate: waits until `ticket` is on the disk, leading if nobody does, recovering if that is wanted.
+ * STORE_OK: it is. STORE_UNAVAILABLE, STORE_FULL: it is not, or not known to be.
+ */
+enum store_status sync_wait(struct env *env, uint64_t ticket) __attribute__((warn_unused_result));
+
+/* By recovery, under the gate, when every log byte is on the disk: all tickets that did not fail are synced. */
+void sync_publish_all(struct env *env);
+
+/* Syncs every log file and the home directory, after writing again what came after the last good sync. errno or 0. */
+int sync_whole_log(struct env *env) __attribute__((warn_unused_result));
+
+/* Closes the cached descriptor. */
+void sync_close(struct env *env);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * txn: one transaction, from the door to the disk. A public call of the store packs its arguments into a struct and
+ * hands a body to txn_read or txn_write; the body is all that runs inside the gate.
+ */
+#ifndef CHATS_BDB_TXN_H
+#define CHATS_BDB_TXN_H
+
+#include "bdb/env.h"
+
+struct txn {
+    struct env *env;
+    DB **trees;
+    DB_TXN *handle; /* NULL in txn_read: alone inside, a reader needs no transaction */
+};
+
+/*
+ * What runs inside. It may be run again from the start after a recovery only by its caller's choice, never by txn.
+ * STORE_OK: commit (in txn_write). Anything else: nothing of it is kept, and it is what the caller gets.
+ * A failed library call is passed through txn_failed.
+ */
+typedef enum store_status txn_body(struct txn *txn, void *args) __attribute__((warn_unused_result));
+
+/*
+ * Runs body inside the gate and waits until everything it can have seen is on the disk. Returns the body's status, or
+ * what kept it from being so: STORE_UNAVAILABLE (whether a write was stored is unknown then), STORE_FULL,
+ * STORE_CORRUPT, STORE_NO_MEMORY.
+ */
+enum store_status txn_read(struct env *env, txn_body *body, void *args) __attribute__((warn_unused_result));
+enum store_status txn_write(struct env *env, txn_body *body, void *args) __attribute__((warn_unused_result));
+
+/* The status for a library call's error: env_failed with this transaction's environment. */
+enum store_status txn_failed(struct txn *txn, int error, const char *what);
+
+#endif

@@ -1,0 +1,127 @@
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "ctl/commands.h"
+
+static const struct command commands[] = {
+    {"init", "[--auth open|required]", "make the home", COMMAND_NEEDS_NOTHING, command_init},
+    {"check", "", "show that trees, indexes and checksums are good", COMMAND_NEEDS_STORE, command_check},
+    {"recover", "", "recover the environment now, and checkpoint", COMMAND_NEEDS_STORE, command_recover},
+    {"stats", "", "print what is stored and how it went", COMMAND_NEEDS_STORE, command_stats},
+};
+
+#define COMMANDS_COUNT (sizeof commands / sizeof commands[0])
+
+int command_fail(const char *format, ...)
+{
+    va_list args;
+    fputs("chatsctl: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return 1;
+}
+
+int command_fail_status(const char *what, enum store_status status)
+{
+    return command_fail("%s: %s", what, store_status_name(status));
+}
+
+bool command_no_arguments(int argc, char **argv)
+{
+    if (argc > 1) {
+        (void)command_fail("'%s' takes no argument '%s'", argv[0], argv[1]);
+        return false;
+    }
+    return true;
+}
+
+bool command_become_owner(const char *home)
+{
+    struct stat st;
+    if (geteuid() != 0 || stat(home, &st) != 0 || st.st_uid == 0) {
+        return true; /* what is wrong with the home, if anything, is for store_open to say */
+    }
+    if (setgroups(0, NULL) != 0 || setgid(st.st_gid) != 0 || setuid(st.st_uid) != 0) {
+        (void)command_fail("cannot become the home's owner: %s", strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static void chatsctl_usage(FILE *out)
+{
+    fputs("usage: chatsctl COMMAND\n\n"
+          "The home is the folder that CHATS_HOME names, else a file chats.home beside this program, "
+          "else " CHATS_LOCALSTATEDIR "/lib/chats.\n\n",
+          out);
+    for (size_t i = 0; i < COMMANDS_COUNT; i++) {
+        fprintf(out, "  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+    }
+}
+
+static int chatsctl_with_store(const struct command *command, const char *home, int argc, char **argv)
+{
+    char problem[CONFIG_PROBLEM_BYTES_MAX] = "";
+    struct config config;
+    struct command_context context = {.home = home};
+    int exit_status = 1;
+    if (!command_become_owner(home)) {
+        return 1;
+    }
+    if (!config_load(&config, home, problem)) {
+        (void)command_fail("%s", problem);
+        goto out;
+    }
+    log_set_level(config.log_level);
+    if (store_open(&config, &context.store, problem) != STORE_OK) {
+        (void)command_fail("%s", problem);
+        goto out;
+    }
+    exit_status = command->run(&context, argc, argv);
+    store_close(context.store);
+out:
+    config_clear(&config);
+    return exit_status;
+}
+
+int main(int argc, char **argv)
+{
+    char home[PATH_MAX];
+    char program[PATH_MAX];
+    char problem[CONFIG_PROBLEM_BYTES_MAX] = "";
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2 || strcmp(argv[1], "--help") == 0) {
+        chatsctl_usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? 2 : 0;
+    }
+    const struct command *command = NULL;
+    for (size_t i = 0; i < COMMANDS_COUNT; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            command = &commands[i];
+        }
+    }
+    if (command == NULL) {
+        (void)command_fail("no command '%s'; 'chatsctl --help' lists them", argv[1]);
+        return 2;
+    }
+    ssize_t bytes = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[bytes > 0 ? bytes : 0] = '\0';
+    if (!config_find_home(program, home, problem)) {
+        return command_fail("%s", problem);
+    }
+    if (command->needs == COMMAND_NEEDS_NOTHING) {
+        struct command_context context = {.home = home};
+        return command->run(&context, argc - 1, argv + 1);
+    }
+    return chatsctl_with_store(command, home, argc - 1, argv + 1);
+}

@@ -1,0 +1,37 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ctl/commands.h"
+#include "store/admin.h"
+
+int command_stats(const struct command_context *context, int argc, char **argv)
+{
+    if (!command_no_arguments(argc, argv)) {
+        return 2;
+    }
+    struct store_stats stats;
+    enum store_status status = store_stats_read(context->store, &stats);
+    if (status != STORE_OK) {
+        return command_fail_status("stats", status);
+    }
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"chats", stats.chats},
+        {"messages", stats.messages},
+        {"tree_bytes", stats.tree_bytes},
+        {"log_bytes", stats.log_bytes},
+        {"generation", stats.generation},
+        {"recoveries", stats.recoveries},
+        {"longest_recovery_us", stats.longest_recovery_ns / 1000},
+        {"checkpoints", stats.checkpoints},
+        {"log_syncs", stats.syncs},
+        {"joins", stats.joins},
+        {"leaves", stats.leaves},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        printf("%s %" PRIu64 "\n", rows[i].name, rows[i].value);
+    }
+    return 0;
+}

@@ -1,0 +1,205 @@
+#include "http/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "http/http.h"
+#include "http/transport.h"
+
+/*
+ * The default of 8 MiB would count against the address space that shared hosts limit (16 threads: 128 MiB). Serving,
+ * a recovery included, was measured to need less than 64 KiB of it. Sanitizers multiply frames: they get more.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_BYTES ((size_t)4 * 1024 * 1024)
+#else
+#define STACK_BYTES ((size_t)256 * 1024)
+#endif
+
+/* Without a store, this long after the start the program is executed anew to look at the home again. */
+#define MENDED_AFTER_NS UINT64_C(1000000000)
+
+/* What the threads of one worker share. */
+struct worker {
+    const struct config *config;
+    struct store *store;
+    uint64_t started_ns; /* monotonic */
+    struct transport_stop stop;
+    int wake_fd;         /* eventfd: the main thread is to look at the flags below */
+    atomic_bool renewal; /* the store wants renewal */
+};
+
+struct responder {
+    struct worker *worker;
+    struct transport *transport;
+    pthread_t thread;
+};
+
+static void leaving_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    sigaddset(ret, SIGUSR1);
+}
+
+void worker_hold_signals(void)
+{
+    sigset_t signals;
+    leaving_signals(&signals);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Lets a CGI server see the end of the answer now; descriptor 1 stays taken, so that no file of the home gets it. */
+static void answer_end(void)
+{
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        dup2(fd, STDOUT_FILENO);
+        close(fd);
+    }
+}
+
+int worker_run_cgi(const struct config *config, struct store *store)
+{
+    struct arena arena = {0};
+    struct transport *t = transport_cgi();
+    if (!t) {
+        log_error("out of memory");
+        return EXIT_FAILURE;
+    }
+    while (t->ops->next(t))
+        http_serve(t, config, store, &arena);
+    t->ops->free(t);
+    arena_clear(&arena);
+    if (store) {
+        answer_end();
+        store_housekeeping(store);
+    }
+    return EXIT_SUCCESS;
+}
+
+static void raise_event(int fd)
+{
+    const uint64_t one = 1;
+    /* An eventfd refuses to be raised only when it stands at its maximum, and then it is raised. */
+    ssize_t written = write(fd, &one, sizeof one);
+    (void)written;
+}
+
+static bool wants_renewal(struct worker *w)
+{
+    if (w->store)
+        return store_wants_renewal(w->store);
+    return timestamp_monotonic_ns() - w->started_ns >= MENDED_AFTER_NS;
+}
+
+static void *responder_run(void *argument)
+{
+    struct responder *r = argument;
+    struct worker *w = r->worker;
+    struct transport *t = r->transport;
+    struct arena arena = {0};
+    while (t->ops->next(t)) {
+        http_serve(t, w->config, w->store, &arena);
+        arena_reset(&arena);
+        if (w->store)
+            store_housekeeping(w->store);
+        if (wants_renewal(w) && !atomic_exchange(&w->renewal, true))
+            raise_event(w->wake_fd);
+    }
+    arena_clear(&arena);
+    /* A responder that ended by itself cannot accept any more, and neither can the others. */
+    raise_event(w->wake_fd);
+    return NULL;
+}
+
+/* Starts up to `count` responders; returns how many run. */
+static size_t responders_start(struct worker *w, struct responder *responders, size_t count, int listen_fd)
+{
+    size_t started = 0;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    int error = pthread_attr_setstacksize(&attr, STACK_BYTES);
+    for (; error == 0 && started < count; started++) {
+        struct responder *r = &responders[started];
+        r->worker = w;
+        r->transport = transport_fastcgi(listen_fd, &w->stop);
+        if (!r->transport)
+            break;
+        error = pthread_create(&r->thread, &attr, responder_run, r);
+        if (error != 0) {
+            r->transport->ops->free(r->transport);
+            break;
+        }
+    }
+    if (error != 0)
+        log_warning("%zu of %zu threads could be started: %s", started, count, strerror(error));
+    pthread_attr_destroy(&attr);
+    return started;
+}
+
+/* Waits until a signal came, the store wants renewal, or the responders have ended. */
+static enum worker_end worker_wait(struct worker *w, int signal_fd)
+{
+    struct pollfd fds[2] = {{.fd = signal_fd, .events = POLLIN}, {.fd = w->wake_fd, .events = POLLIN}};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        ;
+    /* The signal stays pending: should it come during a renewal, the program executed anew still finds it. */
+    if (fds[0].revents == 0 && atomic_load(&w->renewal))
+        return WORKER_RENEW;
+    return WORKER_STOPPED;
+}
+
+enum worker_end worker_run_fastcgi(const struct config *config, struct store *store, int listen_fd)
+{
+    enum worker_end end = WORKER_STOPPED;
+    struct worker w = {
+        .config = config,
+        .store = store,
+        .started_ns = timestamp_monotonic_ns(),
+        .stop = {.fd = eventfd(0, EFD_CLOEXEC), .accepting = PTHREAD_MUTEX_INITIALIZER},
+        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+    };
+    sigset_t signals;
+    leaving_signals(&signals);
+    int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    struct responder *responders = calloc(config->threads, sizeof *responders);
+    if (w.stop.fd < 0 || w.wake_fd < 0 || signal_fd < 0 || !responders) {
+        log_error("cannot start: %s", strerror(errno));
+        goto out;
+    }
+
+    size_t started = responders_start(&w, responders, config->threads, listen_fd);
+    if (started > 0)
+        end = worker_wait(&w, signal_fd);
+    raise_event(w.stop.fd);
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(responders[i].thread, NULL);
+        responders[i].transport->ops->free(responders[i].transport);
+    }
+
+out:
+    free(responders);
+    if (signal_fd >= 0)
+        close(signal_fd);
+    if (w.wake_fd >= 0)
+        close(w.wake_fd);
+    if (w.stop.fd >= 0)
+        close(w.stop.fd);
+    return end;
+}

@@ -1,0 +1,186 @@
+#include "rpc/rpc.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "rpc/access.h"
+#include "rpc/bytes.h"
+#include "rpc/decode.h"
+#include "rpc/reply.h"
+#include "service/registry.h"
+
+#define NAME_BYTES_MAX 64u /* of a service or operation; a longer segment names none */
+
+/* Takes the last non-empty segment off a path. Empty: there is none. */
+static struct text take_last_segment(struct text *path)
+{
+    size_t end = path->bytes;
+    while (end > 0 && path->data[end - 1] == '/') {
+        end--;
+    }
+    size_t begin = end;
+    while (begin > 0 && path->data[begin - 1] != '/') {
+        begin--;
+    }
+    struct text segment = {path->data, end - begin};
+    if (segment.bytes > 0) {
+        segment.data += begin;
+    }
+    path->bytes = begin;
+    return segment;
+}
+
+/* As a row spells it: the first letter in upper case, "create-chat" as "CreateChat". Empty: not a name. */
+static struct text to_pascal_case(struct text segment, char name[NAME_BYTES_MAX])
+{
+    size_t bytes = 0;
+    bool starts = true;
+    if (segment.bytes > NAME_BYTES_MAX) {
+        return (struct text){NULL, 0};
+    }
+    for (size_t i = 0; i < segment.bytes; i++) {
+        char byte = segment.data[i];
+        if (byte == '-') {
+            if (starts) {
+                return (struct text){NULL, 0};
+            }
+            starts = true;
+            continue;
+        }
+        if (starts && byte >= 'a' && byte <= 'z') {
+            byte = (char)(byte - 'a' + 'A');
+        }
+        name[bytes++] = byte;
+        starts = false;
+    }
+    return starts ? (struct text){NULL, 0} : (struct text){name, bytes};
+}
+
+/* The operation that the last two segments of mount + path name: contract, section 1. NULL: error is set. */
+static const struct operation *find_operation(const struct request *request, struct error *error)
+{
+    struct text mount = request->mount;
+    struct text path = request->path;
+    struct text segments[2]; /* service, operation */
+    for (int i = 1; i >= 0; i--) {
+        segments[i] = take_last_segment(&path);
+        if (segments[i].bytes == 0) {
+            segments[i] = take_last_segment(&mount);
+        }
+    }
+    char names[2][NAME_BYTES_MAX];
+    struct text service = to_pascal_case(segments[0], names[0]);
+    struct text name = to_pascal_case(segments[1], names[1]);
+    const struct operation *operation = service.bytes > 0 && name.bytes > 0 ? registry_find(service, name) : NULL;
+    if (operation == NULL) {
+        struct text first = bytes_shown(segments[0]);
+        struct text last = bytes_shown(segments[1]);
+        (void)error_set(error, ERROR_UNKNOWN_OPERATION, "there is no operation '%.*s%s%.*s'", (int)first.bytes,
+                        first.bytes > 0 ? first.data : "", first.bytes > 0 ? "/" : "", (int)last.bytes,
+                        last.bytes > 0 ? last.data : "");
+    }
+    return operation;
+}
+
+/* Contract, section 2. */
+static enum error_kind check_method(const struct operation *operation, enum method method, struct reply *reply,
+                                    struct error *error)
+{
+    bool reads = operation->effect == OPERATION_READS;
+    if (method == METHOD_POST || (reads && (method == METHOD_GET || method == METHOD_HEAD))) {
+        return ERROR_NONE;
+    }
+    reply->allow = reads ? "GET, HEAD, POST, OPTIONS" : "POST, OPTIONS";
+    return error_set(error, ERROR_METHOD_NOT_ALLOWED, "%s.%s is called with %s", operation->service, operation->name,
+                     reads ? "POST or GET" : "POST");
+}
+
+static enum error_kind check_body(const struct config *config, const struct request *request, struct error *error)
+{
+    switch (request->body_fault) {
+    case BODY_READ:
+        break;
+    case BODY_TOO_LARGE:
+        return error_set(error, ERROR_TOO_LARGE, "the body is over the limit of %zu bytes", config->body_bytes_max);
+    case BODY_CUT_SHORT:
+        return error_set(error, ERROR_INVALID_REQUEST, "the body ended before its announced length");
+    case BODY_BAD_LENGTH:
+        return error_set(error, ERROR_INVALID_REQUEST, "header 'Content-Length' must be a number of bytes");
+    case BODY_NO_MEMORY:
+        return error_set(error, ERROR_UNAVAILABLE, "%s", "");
+    }
+    if (request->media == MEDIA_MULTIPART) {
+        return error_set(error, ERROR_UNSUPPORTED_MEDIA_TYPE,
+                         "multipart/form-data is not read: send a JSON object or an urlencoded form");
+    }
+    return ERROR_NONE;
+}
+
+/* All checks in the contract's order (end of section 4), then the handler. */
+static enum error_kind run(struct call *call, const struct request *request, const struct operation *operation)
+{
+    void *args = NULL;
+    enum error_kind kind = check_method(operation, request->method, call->reply, call->error);
+    if (kind == ERROR_NONE && call->store == NULL) {
+        kind = error_set(call->error, ERROR_UNAVAILABLE, "%s", "");
+    }
+    if (kind == ERROR_NONE) {
+        kind = check_body(call->config, request, call->error);
+    }
+    if (kind == ERROR_NONE) {
+        kind = access_check(call->config, call->store, request, operation, &call->caller, call->error);
+    }
+    if (kind == ERROR_NONE) {
+        kind = decode_request(operation, request, &call->caller, call->arena, &args, call->error);
+    }
+    if (kind == ERROR_NONE) {
+        kind = operation->run(call, args);
+    }
+    if (kind == ERROR_NONE && reply_failed(call->reply)) {
+        log_error("%s.%s: an answer does not fit into memory", operation->service, operation->name);
+        kind = error_set(call->error, ERROR_UNAVAILABLE, "%s", "");
+    }
+    return kind;
+}
+
+/* Contract, section 4: keys capitalised as the original's clients read them. */
+static void render_error(struct reply *reply, const struct error *error)
+{
+    const struct error_row *row = error_row(error->kind);
+    reply_restart(reply);
+    reply->code = row->code;
+    reply->status = row->status;
+    reply->retry_s = row->retry_s;
+    reply->challenge = error->kind == ERROR_UNAUTHORIZED;
+    struct buffer *out = reply_out(reply);
+    buffer_printf(out, "{\"Id\":\"%s\",\"Code\":%d,\"Detail\":", row->id, row->code);
+    /* A detail may quote a path, which is of any bytes. */
+    json_append_bytes(out, text_of(error->detail[0] != '\0' ? error->detail : row->detail));
+    buffer_printf(out, ",\"Status\":\"%s\"}", row->status);
+}
+
+bool rpc_serve(const struct config *config, struct store *store, const struct request *request, struct arena *arena,
+               struct reply *reply)
+{
+    struct error error = {.kind = ERROR_NONE};
+    struct call call = {.config = config, .store = store, .arena = arena, .reply = reply, .error = &error};
+    enum error_kind kind = ERROR_UNKNOWN_OPERATION;
+    const struct operation *operation = find_operation(request, &error);
+    if (operation != NULL && request->method == METHOD_OPTIONS) {
+        reply->code = 204;
+        reply->status = "No Content";
+        return reply_finish(reply);
+    }
+    if (operation != NULL) {
+        kind = run(&call, request, operation);
+    }
+    if (kind != ERROR_NONE) {
+        if (!reply_is_unsent(reply)) {
+            log_error("%s.%s: an answer is broken off: %s", operation->service, operation->name, error_row(kind)->id);
+            reply_break(reply);
+            return false;
+        }
+        error.kind = kind;
+        render_error(reply, &error);
+    }
+    return reply_finish(reply);
+}

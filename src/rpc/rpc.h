@@ -1,0 +1,84 @@
+/*
+ * rpc: one call, from its address to its answer: find the operation, check access, decode, run, answer. The only place
+ * that renders errors. It knows methods, addresses and codes, but no transport: src/http fills a struct request and
+ * sends what the struct reply says.
+ */
+#ifndef CHATS_RPC_RPC_H
+#define CHATS_RPC_RPC_H
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "service/operation.h"
+
+enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OPTIONS, METHOD_OTHER };
+
+enum media_type { MEDIA_JSON, MEDIA_FORM, MEDIA_MULTIPART }; /* MEDIA_JSON: anything but the other two, or none */
+
+/* What went wrong while a body was read; it is reported after address and method (contract, end of section 4). */
+enum body_fault {
+    BODY_READ,       /* nothing: it is there */
+    BODY_TOO_LARGE,  /* over max_body */
+    BODY_CUT_SHORT,  /* it ended before its announced length */
+    BODY_BAD_LENGTH, /* the announced length is no length */
+    BODY_NO_MEMORY
+};
+
+/* One request. All views live until the reply is sent. */
+struct request {
+    enum method method;
+    struct text mount;     /* SCRIPT_NAME, may be empty */
+    struct text path;      /* PATH_INFO, decoded by the server */
+    struct text query;     /* QUERY_STRING, encoded */
+    struct text origin;    /* the Origin header, empty if none */
+    struct text bearer;    /* the token of "Authorization: Bearer", empty if none */
+    bool has_bearer;       /* there was such a header, even with an empty token */
+    struct text namespace; /* the Micro-Namespace header, empty if none */
+    enum media_type media;
+    enum body_fault body_fault;
+    struct text body;
+};
+
+#define REPLY_WHOLE_BYTES_MAX 1048576u /* longer answers are streamed: contract, section 4 */
+
+/*
+ * How a reply leaves: src/http implements it. `head` sends status and headers (bytes: the body's length, or -1 if it is
+ * not known), `body` a part of the body. False: the peer is gone, or the transport failed.
+ */
+struct reply_sink {
+    bool (*head)(void *context, const struct reply *reply, int64_t bytes);
+    bool (*body)(void *context, const char *data, size_t bytes);
+    void *context;
+    bool needs_length; /* a body that breaks off cannot be told from a whole one: the length must come first */
+    bool discards;     /* HEAD: the body is wanted for its length only */
+};
+
+enum reply_mode { REPLY_GATHER, REPLY_STREAM, REPLY_MEASURE, REPLY_REPLAY, REPLY_BROKEN };
+
+struct reply {
+    int code;           /* HTTP status code */
+    const char *status; /* reason phrase */
+    const char *allow;  /* Allow header, or NULL */
+    unsigned retry_s;   /* Retry-After, or 0 */
+    bool challenge;     /* WWW-Authenticate: Bearer */
+    struct buffer out;  /* what has gathered and not been sent */
+    enum reply_mode mode;
+    uint64_t measured_bytes; /* REPLY_MEASURE: so far; REPLY_REPLAY: the length announced */
+    uint64_t sent_bytes;     /* REPLY_REPLAY: so far */
+    const struct reply_sink *sink;
+};
+
+/* A reply that leaves through sink, which must live as long. To be cleared. */
+void reply_init(struct reply *reply, const struct reply_sink *sink);
+void reply_clear(struct reply *reply);
+
+/*
+ * Serves one request: fills reply and sends it through its sink. config and store as in struct call; store may be NULL
+ * (the home could not be opened): every operation answers 503 then. `arena` is the request's.
+ * True: a complete answer was sent. False: it was broken off, and the transport must make that visible to the peer.
+ */
+bool rpc_serve(const struct config *config, struct store *store, const struct request *request, struct arena *arena,
+               struct reply *reply) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,280 @@
+#include "rpc/values.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+#include "rpc/bytes.h"
+#include "rpc/form.h"
+#include "rpc/jsoncheck.h"
+
+static enum error_kind no_memory(struct error *error)
+{
+    return error_set(error, ERROR_UNAVAILABLE, "%s", "");
+}
+
+/* True if key is the lowerCamelCase spelling of `snake`. */
+static bool is_camel(const char *snake, struct text key)
+{
+    size_t i = 0;
+    for (; *snake != '\0'; snake++, i++) {
+        char expected = *snake;
+        if (expected == '_') {
+            snake++;
+            expected = (char)(*snake - 'a' + 'A');
+        }
+        if (i == key.bytes || key.data[i] != expected) {
+            return false;
+        }
+    }
+    return i == key.bytes;
+}
+
+/* The field that key names; *ret_value is its value, marked as seen. `repeats`: a list may come again. NULL: an error.
+ */
+static const struct field *find_field(struct values *v, struct text key, bool repeats, struct value **ret_value)
+{
+    for (size_t i = 0; i < v->operation->fields_count; i++) {
+        const struct field *field = &v->operation->fields[i];
+        struct value *value = &v->all[i];
+        enum spelling spelling = SPELLING_NONE;
+        if (text_equal(text_of(field->name), key)) {
+            spelling = SPELLING_SNAKE;
+        } else if (is_camel(field->name, key)) {
+            spelling = SPELLING_CAMEL;
+        } else {
+            continue;
+        }
+        if (value->seen != SPELLING_NONE && !(repeats && field->type == FIELD_ID_LIST && value->seen == spelling)) {
+            (void)error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' given twice", field->name);
+            return NULL;
+        }
+        value->seen = spelling;
+        *ret_value = value;
+        return field;
+    }
+    struct text shown = bytes_shown(key);
+    (void)error_set(v->error, ERROR_INVALID_REQUEST, "unknown field '%.*s'", (int)shown.bytes, shown.data);
+    return NULL;
+}
+
+/* Contract, section 3: -?(0|[1-9][0-9]*), nothing else. */
+static enum error_kind read_integer(struct values *v, const struct field *field, struct text t, int64_t *ret)
+{
+    size_t i = 0;
+    bool negative = t.bytes > 0 && t.data[0] == '-';
+    bool fits = true;
+    int64_t value = 0;
+    if (negative) {
+        i++;
+    }
+    bool valid = i < t.bytes && (t.data[i] != '0' || i + 1 == t.bytes);
+    for (; i < t.bytes && valid; i++) {
+        int digit = t.data[i] - '0';
+        valid = digit >= 0 && digit <= 9;
+        fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
+               !__builtin_add_overflow(value, negative ? -digit : digit, &value);
+    }
+    if (!valid) {
+        return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' must be an integer", field->name);
+    }
+    if (!fits) {
+        return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' must be an integer of 64 bits: out of range",
+                         field->name);
+    }
+    *ret = value;
+    return ERROR_NONE;
+}
+
+static enum error_kind add_item(struct values *v, struct value *value, struct text item)
+{
+    if (value->list.count == value->list_capacity) {
+        size_t capacity = value->list_capacity == 0 ? 8 : value->list_capacity * 2;
+        struct text *items = arena_alloc(v->arena, capacity * sizeof(*items));
+        if (items == NULL) {
+            return no_memory(v->error);
+        }
+        if (value->list.count > 0) {
+            memcpy(items, value->list.items, value->list.count * sizeof(*items));
+        }
+        value->list.items = items;
+        value->list_capacity = capacity;
+    }
+    value->list.items[value->list.count++] = item;
+    value->given = true;
+    return ERROR_NONE;
+}
+
+/* A string's copy in the arena: json-c's own goes with its tree. */
+static enum error_kind copy_string(struct values *v, struct json_object *json, struct text *ret)
+{
+    struct text borrowed = {json_object_get_string(json), (size_t)json_object_get_string_len(json)};
+    struct text copy = arena_text(v->arena, borrowed);
+    if (copy.data == NULL) {
+        return no_memory(v->error);
+    }
+    *ret = copy;
+    return ERROR_NONE;
+}
+
+static enum error_kind read_json_list(struct values *v, const struct field *field, struct json_object *json,
+                                      struct value *value)
+{
+    static const char what[] = "field '%s' must be a list of strings";
+    if (!json_object_is_type(json, json_type_array)) {
+        return error_set(v->error, ERROR_INVALID_REQUEST, what, field->name);
+    }
+    size_t count = json_object_array_length(json);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_object_array_get_idx(json, i);
+        struct text text;
+        if (!json_object_is_type(item, json_type_string)) {
+            return error_set(v->error, ERROR_INVALID_REQUEST, what, field->name);
+        }
+        enum error_kind kind = copy_string(v, item, &text);
+        if (kind == ERROR_NONE) {
+            kind = add_item(v, value, text);
+        }
+        if (kind != ERROR_NONE) {
+            return kind;
+        }
+    }
+    return ERROR_NONE;
+}
+
+static enum error_kind read_json_member(struct values *v, struct text key, struct json_object *json)
+{
+    struct value *value = NULL;
+    const struct field *field = find_field(v, key, false, &value);
+    if (field == NULL) {
+        return v->error->kind;
+    }
+    if (json == NULL) {
+        return ERROR_NONE;
+    }
+    switch (field->type) {
+    case FIELD_ID_LIST:
+        return read_json_list(v, field, json, value);
+    case FIELD_INT64:
+        value->given = true;
+        if (json_object_is_type(json, json_type_int)) {
+            value->integer = json_object_get_int64(json);
+            return ERROR_NONE;
+        }
+        if (json_object_is_type(json, json_type_string)) {
+            struct text text = {json_object_get_string(json), (size_t)json_object_get_string_len(json)};
+            return read_integer(v, field, text, &value->integer);
+        }
+        return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' must be an integer", field->name);
+    case FIELD_STRING:
+    case FIELD_ID:
+    case FIELD_TIMESTAMP:
+    case FIELD_ORDER:
+        break;
+    }
+    if (!json_object_is_type(json, json_type_string)) {
+        return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' must be a string", field->name);
+    }
+    enum error_kind kind = copy_string(v, json, &value->text);
+    value->given = value->text.bytes > 0;
+    return kind;
+}
+
+enum error_kind values_read_json(struct values *v, struct text body)
+{
+    enum error_kind kind = ERROR_NONE;
+    char problem[JSONCHECK_PROBLEM_BYTES_MAX];
+    struct text json;
+    struct json_tokener *tokener = NULL;
+    struct json_object *object = NULL;
+    if (bytes_skip_space(body).bytes == 0) {
+        return ERROR_NONE;
+    }
+    if (!jsoncheck(body, &json, problem)) {
+        return error_set(v->error, ERROR_INVALID_REQUEST, "%s", problem);
+    }
+    if (json.data[0] != '{') {
+        return error_set(v->error, ERROR_INVALID_REQUEST, "the body must be a JSON object");
+    }
+    if (json.bytes > INT32_MAX) {
+        return error_set(v->error, ERROR_TOO_LARGE, "%s", "");
+    }
+    tokener = json_tokener_new_ex(JSONCHECK_DEPTH_MAX * 2); /* json-c counts levels otherwise; the check has counted */
+    if (tokener == NULL) {
+        return no_memory(v->error);
+    }
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    object = json_tokener_parse_ex(tokener, json.data, (int)json.bytes);
+    if (object == NULL || !json_object_is_type(object, json_type_object)) {
+        /* What has passed the check is JSON: this is a lack of memory, or the two disagree. */
+        kind = error_set(v->error, ERROR_INVALID_REQUEST, "invalid JSON: %s",
+                         json_tokener_error_desc(json_tokener_get_error(tokener)));
+        goto out;
+    }
+    json_object_object_foreach(object, key, member)
+    {
+        kind = read_json_member(v, text_of(key), member);
+        if (kind != ERROR_NONE) {
+            goto out;
+        }
+    }
+out:
+    (void)json_object_put(object);
+    json_tokener_free(tokener);
+    return kind;
+}
+
+static enum error_kind read_pair(struct values *v, struct text key, struct text text)
+{
+    struct value *value = NULL;
+    struct text name = key;
+    if (name.bytes > 2 && memcmp(name.data + name.bytes - 2, "[]", 2) == 0) {
+        name.bytes -= 2;
+    }
+    const struct field *field = find_field(v, name, true, &value);
+    if (field == NULL) {
+        return v->error->kind;
+    }
+    if (name.bytes != key.bytes && field->type != FIELD_ID_LIST) {
+        return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' is not a list", field->name);
+    }
+    switch (field->type) {
+    case FIELD_ID_LIST:
+        return add_item(v, value, text);
+    case FIELD_INT64:
+        value->given = true;
+        return read_integer(v, field, text, &value->integer);
+    case FIELD_STRING:
+    case FIELD_ID:
+    case FIELD_TIMESTAMP:
+    case FIELD_ORDER:
+        break;
+    }
+    value->text = text;
+    value->given = text.bytes > 0;
+    return ERROR_NONE;
+}
+
+enum error_kind values_read_form(struct values *v, struct text source, const char *what)
+{
+    struct form form = {source, 0, what};
+    char problem[FORM_PROBLEM_BYTES_MAX];
+    for (;;) {
+        struct text name;
+        struct text text;
+        enum error_kind kind;
+        switch (form_next(&form, v->arena, &name, &text, problem)) {
+        case FORM_PAIR:
+            kind = read_pair(v, name, text);
+            if (kind != ERROR_NONE) {
+                return kind;
+            }
+            break;
+        case FORM_END:
+            return ERROR_NONE;
+        case FORM_INVALID:
+            return error_set(v->error, ERROR_INVALID_REQUEST, "%s", problem);
+        case FORM_NO_MEMORY:
+            return no_memory(v->error);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+#include <string.h>
+
+#include "base/crypto.h"
+#include "base/json.h"
+#include "base/timestamp.h"
+#include "service/registry.h"
+
+#define LIMIT_DEFAULT 25 /* messages a page: contract, section 5 */
+
+static enum error_kind no_memory(struct call *call)
+{
+    return operation_store_error(call, STORE_NO_MEMORY, ERROR_INTERNAL);
+}
+
+/* A user sees only chats that it is in; a service all of its namespace (contract, section 6). */
+static struct chat_ref chat_of(const struct call *call, struct text id)
+{
+    struct chat_ref chat = {.namespace = call->caller.namespace, .id = id};
+    if (call->caller.type == ACCOUNT_USER) {
+        chat.member = call->caller.account;
+    }
+    return chat;
+}
+
+/* A user acts as itself only. */
+static bool may_act_as(const struct caller *caller, struct text account)
+{
+    return caller->type == ACCOUNT_SERVICE || text_equal(caller->account, account);
+}
+
+static bool may_chat_with(const struct caller *caller, const struct text_list *users)
+{
+    for (size_t i = 0; i < users->count; i++) {
+        if (may_act_as(caller, users->items[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The id that was asked for, else a new UUID; false when out of memory. */
+static bool choose_id(struct call *call, struct text asked, struct text *ret_id)
+{
+    if (asked.bytes > 0) {
+        *ret_id = asked;
+        return true;
+    }
+    char *id = arena_alloc(call->arena, CRYPTO_UUID_BYTES);
+    if (id == NULL) {
+        return false;
+    }
+    crypto_uuid(id);
+    *ret_id = (struct text){id, CRYPTO_UUID_BYTES};
+    return true;
+}
+
+static void append_member(struct buffer *out, const char *key, struct text value)
+{
+    buffer_append_z(out, key);
+    json_append_text(out, value);
+}
+
+static void append_time(struct buffer *out, const char *key, uint64_t time_ns)
+{
+    char time[TIMESTAMP_BYTES];
+    timestamp_format(time_ns, time);
+    append_member(out, key, (struct text){time, sizeof(time)});
+}
+
+static void append_chat(struct buffer *out, const struct chat *chat)
+{
+    append_member(out, "{\"id\":", chat->id);
+    buffer_append_z(out, ",\"user_ids\":[");
+    for (size_t i = 0; i < chat->members_count; i++) {
+        append_member(out, i == 0 ? "" : ",", chat->members[i]);
+    }
+    append_time(out, "],\"created_at\":", chat->created_at_ns);
+    buffer_append_z(out, "}");
+}
+
+static void append_message(struct buffer *out, struct text chat_id, const struct message *message)
+{
+    append_member(out, "{\"id\":", message->id);
+    append_member(out, ",\"author_id\":", message->author);
+    append_member(out, ",\"chat_id\":", chat_id);
+    append_member(out, ",\"text\":", message->text);
+    append_time(out, ",\"sent_at\":", message->sent_at_ns);
+    buffer_append_z(out, "}");
+}
+
+/* Chats.CreateChat */
+
+struct create_args {
+    struct text_list user_ids;
+    struct text id;
+};
+
+static const struct field create_fields[] = {
+    {
+        .name = "user_ids",
+        .type = FIELD_ID_LIST,
+        .missing = ERROR_MISSING_USER_IDS,
+        .offset = offsetof(struct create_args, user_ids),
+        .min = STORE_MEMBERS_MIN,
+        .max = STORE_MEMBERS_MAX,
+    },
+    {
+        .name = "id",
+        .type = FIELD_ID,
+        .offset = offsetof(struct create_args, id),
+    },
+};
+
+static enum error_kind create_chat(struct call *call, const void *args)
+{
+    const struct create_args *a = args;
+    struct chat draft = {.members = a->user_ids.items, .members_count = a->user_ids.count};
+    struct chat chat;
+    if (!may_chat_with(&call->caller, &a->user_ids)) {
+        return error_set(call->error, ERROR_FORBIDDEN, "a user creates only chats that it is in: add it to 'user_ids'");
+    }
+    if (!choose_id(call, a->id, &draft.id)) {
+        return no_memory(call);
+    }
+    enum store_status status = store_chat_create(call->store, call->caller.namespace, &draft, call->arena, &chat);
+    if (status != STORE_OK && status != STORE_EXISTS) {
+        return operation_store_error(call, status, ERROR_CHAT_ID_CONFLICT);
+    }
+    struct buffer *out = reply_out(call->reply);
+    buffer_append_z(out, "{\"chat\":");
+    append_chat(out, &chat);
+    buffer_append_z(out, "}");
+    return ERROR_NONE;
+}
+
+/* Chats.SendMessage */
+
+struct send_args {
+    struct text author_id;
+    struct text chat_id;
+    struct text text;
+    struct text id;
+};
+
+static const struct field send_fields[] = {
+    {
+        .name = "author_id",
+        .type = FIELD_ID,
+        .missing = ERROR_MISSING_AUTHOR_ID,
+        .offset = offsetof(struct send_args, author_id),
+        .absent = FIELD_CALLER,
+    },
+    {
+        .name = "chat_id",
+        .type = FIELD_ID,
+        .missing = ERROR_MISSING_CHAT_ID,
+        .offset = offsetof(struct send_args, chat_id),
+    },
+    {
+        .name = "text",
+        .type = FIELD_STRING,
+        .missing = ERROR_MISSING_TEXT,
+        .offset = offsetof(struct send_args, text),
+        .max = STORE_TEXT_BYTES_MAX,
+    },
+    {
+        .name = "id",
+        .type = FIELD_ID,
+        .offset = offsetof(struct send_args, id),
+    },
+};
+
+static enum error_kind send_message(struct call *call, const void *args)
+{
+    const struct send_args *a = args;
+    struct chat_ref chat = chat_of(call, a->chat_id);
+    struct message draft = {.author = a->author_id, .text = a->text};
+    struct message message;
+    if (!may_act_as(&call->caller, a->author_id)) {
+        return error_set(call->error, ERROR_FORBIDDEN, "a user writes as itself only: leave 'author_id' out");
+    }
+    if (!choose_id(call, a->id, &draft.id)) {
+        return no_memory(call);
+    }
+    enum store_status status = store_message_append(call->store, &chat, &draft, call->arena, &message);
+    if (status != STORE_OK && status != STORE_EXISTS) {
+        return operation_store_error(call, status, ERROR_MESSAGE_ID_CONFLICT);
+    }
+    struct buffer *out = reply_out(call->reply);
+    buffer_append_z(out, "{\"message\":");
+    append_message(out, a->chat_id, &message);
+    buffer_append_z(out, "}");
+    return ERROR_NONE;
+}
+
+/* Chats.ListMessages */
+
+struct list_args {
+    struct text chat_id;
+    int64_t limit; /* 0 stands for LIMIT_DEFAULT */
+    int64_t offset;
+    enum store_order order;
+    struct maybe_time sent_before;
+    struct maybe_time sent_after;
+};
+
+static const struct field list_fields[] = {
+    {
+        .name = "chat_id",
+        .type = FIELD_ID,
+        .missing = ERROR_MISSING_CHAT_ID,
+        .offset = offsetof(struct list_args, chat_id),
+    },
+    {
+        .name = "limit", /* its range is configured: list_messages checks it */
+        .type = FIELD_INT64,
+        .offset = offsetof(struct list_args, limit),
+        .min = INT64_MIN,
+        .max = INT64_MAX,
+    },
+    {
+        .name = "offset",
+        .type = FIELD_INT64,
+        .offset = offsetof(struct list_args, offset),
+        .min = 0,
+        .max = INT64_MAX,
+    },
+    {
+        .name = "order",
+        .type = FIELD_ORDER,
+        .offset = offsetof(struct list_args, order),
+    },
+    {
+        .name = "sent_before",
+        .type = FIELD_TIMESTAMP,
+        .offset = offsetof(struct list_args, sent_before),
+    },
+    {
+        .name = "sent_after",
+        .type = FIELD_TIMESTAMP,
+        .offset = offsetof(struct list_args, sent_after),
+    },
+};
+
+/* What append_listed needs to know. */
+struct listing {
+    struct reply *reply;
+    struct text chat_id;
+    bool begun;   /* a message has been appended */
+    bool unheard; /* nobody listens any more */
+};
+
+static bool append_listed(void *context, const struct message *message)
+{
+    struct listing *listing = context;
+    struct buffer *out = reply_out(listing->reply);
+    if (listing->begun) {
+        buffer_append_z(out, ",");
+    }
+    append_message(out, listing->chat_id, message);
+    listing->begun = true;
+    listing->unheard = !reply_flush(listing->reply);
+    return !listing->unheard;
+}
+
+static enum error_kind render_page(struct call *call, struct text chat_id, struct store_page *page)
+{
+    struct buffer *out = reply_out(call->reply);
+    bool again;
+    do {
+        struct listing listing = {.reply = call->reply, .chat_id = chat_id};
+        buffer_append_z(out, "{\"messages\":[");
+        enum store_status status = store_page_read(call->store, page, append_listed, &listing);
+        if (status != STORE_OK) {
+            return operation_store_error(call, status, ERROR_INTERNAL);
+        }
+        if (listing.unheard) {
+            break;
+        }
+        buffer_append_z(out, "]}");
+        again = reply_wants_again(call->reply);
+        store_page_rewind(page);
+    } while (again);
+    return ERROR_NONE;
+}
+
+static enum error_kind list_messages(struct call *call, const void *args)
+{
+    const struct list_args *a = args;
+    unsigned limit_max = call->config->limit_max;
+    struct chat_ref chat = chat_of(call, a->chat_id);
+    struct page_query query = {
+        .order = a->order,
+        .offset = (uint64_t)a->offset,
+        .limit = (uint64_t)a->limit,
+        .has_before = a->sent_before.given,
+        .has_after = a->sent_after.given,
+        .before_ns = a->sent_before.ns,
+        .after_ns = a->sent_after.ns,
+    };
+    struct store_page page;
+    enum error_kind kind;
+    if (a->limit < 0 || a->limit > (int64_t)limit_max) {
+        return error_set(call->error, ERROR_INVALID_REQUEST, "field 'limit' must be an integer from 0 to %u",
+                         limit_max);
+    }
+    if (query.limit == 0) {
+        query.limit = limit_max < LIMIT_DEFAULT ? limit_max : LIMIT_DEFAULT;
+    }
+    enum store_status status = store_page_open(call->store, &chat, &query, &page);
+    if (status == STORE_OK) {
+        kind = render_page(call, a->chat_id, &page);
+    } else {
+        kind = operation_store_error(call, status, ERROR_INTERNAL);
+    }
+    store_page_clear(&page);
+    return kind;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct operation rows[] = {
+    {
+        .service = "Chats",
+        .name = "CreateChat",
+        .effect = OPERATION_WRITES,
+        .policy = POLICY_CALLER,
+        .run = create_chat,
+        .fields = create_fields,
+        .fields_count = COUNT(create_fields),
+        .args_bytes = sizeof(struct create_args),
+    },
+    {
+        .service = "Chats",
+        .name = "SendMessage",
+        .alias = "CreateMessage",
+        .effect = OPERATION_WRITES,
+        .policy = POLICY_CALLER,
+        .run = send_message,
+        .fields = send_fields,
+        .fields_count = COUNT(send_fields),
+        .args_bytes = sizeof(struct send_args),
+    },
+    {
+        .service = "Chats",
+        .name = "ListMessages",
+        .effect = OPERATION_READS,
+        .policy = POLICY_CALLER,
+        .run = list_messages,
+        .fields = list_fields,
+        .fields_count = COUNT(list_fields),
+        .args_bytes = sizeof(struct list_args),
+    },
+};
+
+const struct operation_table chats_operations = {rows, COUNT(rows)};

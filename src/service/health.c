@@ -1,0 +1,28 @@
+#include "service/registry.h"
+
+#include "base/log.h"
+
+/* Chats.Health: well only if the store answers; any other answer of it is a 503. */
+static enum error_kind health(struct call *call, const void *args)
+{
+    (void)args;
+    enum store_status status = store_ping(call->store);
+    if (status != STORE_OK) {
+        log_warning("health: the store does not answer: %s", store_status_name(status));
+        return error_set(call->error, ERROR_UNAVAILABLE, "%s", "");
+    }
+    buffer_append_z(reply_out(call->reply), "{\"status\":\"ok\"}");
+    return ERROR_NONE;
+}
+
+static const struct operation rows[] = {
+    {
+        .service = "Chats",
+        .name = "Health",
+        .effect = OPERATION_READS,
+        .policy = POLICY_ANYONE,
+        .run = health,
+    },
+};
+
+const struct operation_table health_operations = {rows, sizeof(rows) / sizeof(rows[0])};

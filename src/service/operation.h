@@ -1,0 +1,129 @@
+/*
+ * operation: what an operation is. An operation is one row: its handler, its fields and the row stand in one file of
+ * src/service, and everything that lists operations (the dispatcher, the tests that demand a case for each) reads the
+ * rows through registry.h. Policy is data in the row, checked once in src/rpc; a handler never checks it.
+ *
+ * An operation never sees HTTP, the environment or a transaction.
+ */
+#ifndef CHATS_SERVICE_OPERATION_H
+#define CHATS_SERVICE_OPERATION_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "store/store.h"
+
+enum account_type { ACCOUNT_USER, ACCOUNT_SERVICE };
+
+/* On whose behalf a call is made: found once, by src/rpc/access.c. Borrowed from the request. */
+struct caller {
+    struct text namespace;
+    struct text account; /* empty for a call without a token where auth is open */
+    enum account_type type;
+};
+
+/*
+ * Where an answer goes. A handler appends JSON to `out` and calls reply_flush between items of a long answer: that
+ * hands on what has gathered once it is large, so that no answer is held in memory whole.
+ */
+struct reply;
+
+/* The buffer to append to. It starts empty. */
+struct buffer *reply_out(struct reply *reply) __attribute__((returns_nonnull));
+
+/* Hands on what has gathered, if it is much. False: nobody is listening any more; the handler returns ERROR_NONE. */
+bool reply_flush(struct reply *reply) __attribute__((warn_unused_result));
+
+/*
+ * True after a complete rendering if the transport needs the length first: the handler renders the same bytes once
+ * more from the start. Only a handler that may answer more than 1 MiB needs to ask.
+ */
+bool reply_wants_again(struct reply *reply) __attribute__((warn_unused_result));
+
+/* One call. Everything in it lives until the answer is sent. */
+struct call {
+    const struct config *config;
+    struct store *store;
+    struct caller caller;
+    struct arena *arena;
+    struct reply *reply;
+    struct error *error;
+};
+
+enum field_type {
+    FIELD_STRING,  /* struct text: any UTF-8 without U+0000, 0 to field.max bytes; "" is the same as absent */
+    FIELD_ID,      /* struct text: as text_is_id says; "" is the same as absent */
+    FIELD_ID_LIST, /* struct text_list: a set of ids, sorted by bytes, duplicates folded; repeated in a form or query */
+    FIELD_INT64,   /* int64_t from field.min to field.max: a JSON integer or a decimal string */
+    FIELD_TIMESTAMP, /* struct maybe_time: an RFC 3339 string; "" is the same as absent */
+    FIELD_ORDER      /* enum store_order: "asc", "desc", "" */
+};
+
+struct text_list {
+    struct text *items;
+    size_t count;
+};
+
+struct maybe_time {
+    bool given;
+    uint64_t ns;
+};
+
+/*
+ * One field of an operation's arguments. Rows stand in the order in which missing ones are reported. `missing` is the
+ * error of an absent field, ERROR_NONE if it may be absent (the zeroed argument is what the handler sees then).
+ */
+struct field {
+    const char *name; /* snake_case */
+    enum field_type type;
+    enum error_kind missing;
+    size_t offset; /* of the argument in the operation's argument struct */
+    int64_t min;   /* FIELD_INT64: the least value allowed; FIELD_ID_LIST: ids, with fewer it is missing */
+    int64_t max;   /* FIELD_INT64: the greatest; FIELD_STRING: bytes; FIELD_ID_LIST: ids */
+    enum {
+        FIELD_PLAIN,
+        FIELD_CALLER
+    } absent; /* FIELD_CALLER: absent means the caller's own account, if it is a user */
+};
+
+enum operation_effect { OPERATION_READS, OPERATION_WRITES };
+
+enum operation_policy {
+    POLICY_ANYONE, /* no token is looked at */
+    POLICY_CALLER  /* a token; none is needed where auth is open */
+};
+
+/*
+ * The handler. args points to the operation's argument struct, fields checked. On ERROR_NONE the answer is complete in
+ * call->reply; else call->error has been set with error_set, and what was appended is dropped (if some of it was
+ * flushed already, the connection is broken off).
+ */
+typedef enum error_kind operation_fn(struct call *call, const void *args) __attribute__((warn_unused_result));
+
+struct operation {
+    const char *service; /* "Chats" */
+    const char *name;    /* "SendMessage" */
+    const char *alias;   /* "CreateMessage", or NULL */
+    enum operation_effect effect;
+    enum operation_policy policy;
+    operation_fn *run;
+    const struct field *fields;
+    size_t fields_count;
+    size_t args_bytes; /* size of the argument struct, 0 if none */
+};
+
+/* The operations of one file. */
+struct operation_table {
+    const struct operation *rows;
+    size_t count;
+};
+
+/* The error a client reads for a status other than STORE_OK and STORE_EXISTS; `conflict` is what STORE_CONFLICT means.
+ */
+enum error_kind operation_store_error(struct call *call, enum store_status status, enum error_kind conflict);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * admin: what the administrator's program asks of a home. Safe beside live workers: everything is read in short holds.
+ */
+#ifndef CHATS_STORE_ADMIN_H
+#define CHATS_STORE_ADMIN_H
+
+#include "store/store.h"
+
+/* Shows that this host can run a home at `home` (an existing folder): robust mutexes. One sentence in `problem` if not.
+ */
+bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
+
+/* Recovers the environment now, whether that is wanted or not, and checkpoints. */
+enum store_status store_recover(struct store *store) __attribute__((warn_unused_result));
+
+struct store_stats {
+    uint64_t chats;
+    uint64_t messages;
+    uint64_t tree_bytes; /* size of the trees' files */
+    uint64_t log_bytes;  /* size of the log files that are kept */
+    uint64_t generation;
+    uint64_t recoveries; /* this and all below: since the gate page was set up, in general since boot */
+    uint64_t longest_recovery_ns;
+    uint64_t checkpoints;
+    uint64_t syncs;
+    uint64_t joins;  /* of this generation */
+    uint64_t leaves; /* of this generation */
+};
+
+enum store_status store_stats_read(struct store *store, struct store_stats *ret) __attribute__((warn_unused_result));
+
+struct store_check {
+    uint64_t chats;
+    uint64_t messages;
+    uint64_t pages;
+    uint64_t problems;
+    void (*say)(void *context, const char *problem); /* one sentence for each problem; may be NULL */
+    void *context;
+};
+
+/*
+ * Reads every page (checksums), and shows that trees and indexes agree with each other: each record decodes, is found
+ * through each of its indexes, each index entry leads to the record it was made from, sequences are dense, times rise.
+ * Set say and context before. STORE_OK: it was all looked at, `problems` says how it is.
+ */
+enum store_status store_check(struct store *store, struct store_check *check) __attribute__((warn_unused_result));
+
+#endif

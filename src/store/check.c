@@ -1,0 +1,338 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "store/admin.h"
+#include "store/walk.h"
+
+#define CHECK_PAGES_PER_HOLD 64u
+#define CHECK_NUMBERS_BYTES_MAX (SIZE_MAX / 2)
+
+struct check {
+    struct store_check *report;
+    /* The messages walk: */
+    uint64_t chat_number; /* of the message visited last */
+    uint64_t sequence;
+    uint64_t sent_at_ns;
+    bool hidden;
+    struct buffer message_chats; /* uint64_t: each chat number that messages name, rising */
+    /* The chats walk: */
+    struct buffer chat_numbers; /* uint64_t: each chat's */
+    struct buffer chats;        /* a batch of records, each behind its length in a uint32_t */
+};
+
+static void check_say(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void check_say(struct check *check, const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    check->report->problems++;
+    if (check->report->say != NULL) {
+        check->report->say(check->report->context, line);
+    }
+}
+
+/* Inside: true if `tree` leads from this key to this primary key. */
+static enum store_status check_index(struct check *check, struct txn *txn, enum tree tree, const void *key_bytes,
+                                     size_t key_size, struct text primary_key, const char *what)
+{
+    DB *index = txn->trees[tree];
+    DBT key = store_dbt(key_bytes, key_size);
+    DBT found = store_dbt(primary_key.data, primary_key.bytes);
+    DBT value = {.flags = DB_DBT_PARTIAL};
+    bool duplicates = (trees_table()[tree].flags & DB_DUPSORT) != 0;
+    int error = index->pget(index, txn->handle, &key, &found, &value, duplicates ? DB_GET_BOTH : 0);
+    if (error == DB_NOTFOUND) {
+        check_say(check, "%s is missing from the tree '%s'", what, trees_table()[tree].name);
+    } else if (error != 0) {
+        return txn_failed(txn, error, "looking into an index");
+    } else if (!text_equal(store_dbt_text(&found), primary_key)) {
+        check_say(check, "%s is another's in the tree '%s'", what, trees_table()[tree].name);
+    }
+    return STORE_OK;
+}
+
+static void check_order(struct check *check, uint64_t number, uint64_t sequence, const struct record_message *message)
+{
+    if (number != check->chat_number) {
+        buffer_append(&check->message_chats, &number, sizeof number);
+    } else if (sequence != check->sequence + 1) {
+        check_say(check, "chat %" PRIu64 ": message %" PRIu64 " follows %" PRIu64, number, sequence, check->sequence);
+    } else if (message->sent_at_ns <= check->sent_at_ns) {
+        check_say(check, "chat %" PRIu64 ": message %" PRIu64 " is not later than the one before", number, sequence);
+    }
+    if (check->hidden && number == check->chat_number && (message->flags & RECORD_FLAG_HIDDEN) != 0) {
+        check_say(check, "chat %" PRIu64 ": two hidden records", number);
+    }
+    check->chat_number = number;
+    check->sequence = sequence;
+    check->sent_at_ns = message->sent_at_ns;
+    check->hidden = (message->flags & RECORD_FLAG_HIDDEN) != 0;
+}
+
+static enum store_status check_visit_message(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                             struct text record)
+{
+    (void)primary_key;
+    struct check *check = context;
+    struct record_message message;
+    char what[64];
+    if (key.bytes != RECORD_KEY_PAIR_BYTES || !record_message_decode(record, &message)) {
+        check_say(check, "a record in the tree 'messages' is damaged");
+        return STORE_OK;
+    }
+    uint64_t number = record_get_u64(key.data);
+    uint64_t sequence = record_get_u64(key.data + 8);
+    snprintf(what, sizeof what, "chat %" PRIu64 ": message %" PRIu64, number, sequence);
+    check_order(check, number, sequence, &message);
+    if ((message.flags & RECORD_FLAG_HIDDEN) != 0) {
+        return STORE_OK;
+    }
+    check->report->messages++;
+    /* The record's bytes are the library's, until its next call. */
+    char key_bytes[RECORD_KEY_PAIR_BYTES];
+    uint8_t by_time[RECORD_KEY_PAIR_BYTES];
+    uint8_t by_id[RECORD_KEY_ID_BYTES_MAX];
+    memcpy(key_bytes, key.data, sizeof key_bytes);
+    struct text own_key = {key_bytes, sizeof key_bytes};
+    size_t by_id_size = record_key_id(number, message.id, by_id);
+    size_t by_time_size = record_key_pair(number, message.sent_at_ns, by_time);
+    enum store_status status = check_index(check, txn, TREE_MESSAGES_BY_TIME, by_time, by_time_size, own_key, what);
+    if (status == STORE_OK) {
+        status = check_index(check, txn, TREE_MESSAGES_BY_ID, by_id, by_id_size, own_key, what);
+    }
+    return status;
+}
+
+static enum store_status check_visit_time(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                          struct text record)
+{
+    (void)txn;
+    struct record_message message;
+    uint8_t expected[RECORD_KEY_PAIR_BYTES];
+    if (primary_key.bytes == RECORD_KEY_PAIR_BYTES && record_message_head(record, &message)) {
+        record_key_pair(record_get_u64(primary_key.data), message.sent_at_ns, expected);
+        if (text_equal(key, (struct text){(const char *)expected, sizeof expected})) {
+            return STORE_OK;
+        }
+    }
+    check_say(context, "an entry of the tree 'messages_by_time' leads to another message");
+    return STORE_OK;
+}
+
+static enum store_status check_visit_id(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                        struct text record)
+{
+    (void)txn;
+    struct record_message message;
+    uint8_t expected[RECORD_KEY_ID_BYTES_MAX];
+    if (primary_key.bytes == RECORD_KEY_PAIR_BYTES && record_message_decode(record, &message)) {
+        size_t bytes = record_key_id(record_get_u64(primary_key.data), message.id, expected);
+        if (text_equal(key, (struct text){(const char *)expected, bytes})) {
+            return STORE_OK;
+        }
+    }
+    check_say(context, "an entry of the tree 'messages_by_id' leads to another message");
+    return STORE_OK;
+}
+
+static enum store_status check_visit_members(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                             struct text record)
+{
+    (void)txn;
+    struct record_chat chat;
+    struct text namespace;
+    struct text id;
+    uint8_t expected[RECORD_KEY_MEMBERS_BYTES_MAX];
+    if (record_key_name_split(primary_key, &namespace, &id) && record_chat_decode(record, &chat)) {
+        size_t bytes = record_key_members(namespace, chat.digest, expected);
+        if (text_equal(key, (struct text){(const char *)expected, bytes})) {
+            return STORE_OK;
+        }
+    }
+    check_say(context, "an entry of the tree 'chats_by_members' leads to another chat");
+    return STORE_OK;
+}
+
+static enum store_status check_visit_chat(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                          struct text record)
+{
+    (void)primary_key;
+    struct check *check = context;
+    struct record_chat chat;
+    struct text namespace;
+    struct text id;
+    uint8_t by_members[RECORD_KEY_MEMBERS_BYTES_MAX];
+    char key_bytes[RECORD_KEY_NAME_BYTES_MAX];
+    if (key.bytes > sizeof key_bytes || !record_key_name_split(key, &namespace, &id) ||
+        !record_chat_decode(record, &chat)) {
+        check_say(check, "a record in the tree 'chats' is damaged");
+        return STORE_OK;
+    }
+    check->report->chats++;
+    buffer_append(&check->chat_numbers, &chat.number, sizeof chat.number);
+    uint32_t bytes = (uint32_t)record.bytes;
+    buffer_append(&check->chats, &bytes, sizeof bytes);
+    buffer_append_text(&check->chats, record);
+    memcpy(key_bytes, key.data, key.bytes);
+    size_t by_members_size = record_key_members(namespace, chat.digest, by_members);
+    return check_index(check, txn, TREE_CHATS_BY_MEMBERS, by_members, by_members_size,
+                       (struct text){key_bytes, key.bytes}, "a chat");
+}
+
+/* Members in order, and the digest theirs. */
+static void check_members(struct check *check, const struct record_chat *chat)
+{
+    struct text *members = calloc(chat->members_count + 1, sizeof *members);
+    if (members == NULL) {
+        check_say(check, "out of memory");
+        return;
+    }
+    uint8_t digest[CRYPTO_DIGEST_BYTES];
+    size_t at = 0;
+    size_t count = 0;
+    bool good = true;
+    while (count < chat->members_count && record_chat_member(chat, &at, &members[count])) {
+        good = good && (count == 0 || text_compare(members[count - 1], members[count]) < 0);
+        count++;
+    }
+    crypto_digest_list(members, count, digest);
+    if (!good || count != chat->members_count || at != chat->members.bytes || count < STORE_MEMBERS_MIN ||
+        memcmp(digest, chat->digest, sizeof digest) != 0) {
+        check_say(check, "chat %" PRIu64 ": its members and their digest do not agree", chat->number);
+    }
+    free(members);
+}
+
+static enum store_status check_chats_batch(void *context)
+{
+    struct check *check = context;
+    if (check->chats.failed) {
+        return STORE_NO_MEMORY;
+    }
+    for (size_t at = 0; at < check->chats.bytes;) {
+        uint32_t bytes;
+        struct record_chat chat;
+        memcpy(&bytes, check->chats.data + at, sizeof bytes);
+        if (record_chat_decode((struct text){check->chats.data + at + sizeof bytes, bytes}, &chat)) {
+            check_members(check, &chat);
+        }
+        at += sizeof bytes + bytes;
+    }
+    buffer_reset(&check->chats);
+    return STORE_OK;
+}
+
+static int check_compare_numbers(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Every chat number is one chat's, and messages name chats that are there. */
+static void check_numbers(struct check *check)
+{
+    uint64_t *chats = (uint64_t *)(void *)check->chat_numbers.data;
+    size_t chats_count = check->chat_numbers.bytes / sizeof *chats;
+    const uint64_t *named = (const uint64_t *)(const void *)check->message_chats.data;
+    size_t named_count = check->message_chats.bytes / sizeof *named;
+    if (chats_count > 0) {
+        qsort(chats, chats_count, sizeof *chats, check_compare_numbers);
+    }
+    for (size_t i = 1; i < chats_count; i++) {
+        if (chats[i] == chats[i - 1]) {
+            check_say(check, "two chats have the number %" PRIu64, chats[i]);
+        }
+    }
+    for (size_t i = 0; i < named_count; i++) {
+        if (chats_count == 0 || bsearch(&named[i], chats, chats_count, sizeof *chats, check_compare_numbers) == NULL) {
+            check_say(check, "messages of chat %" PRIu64 ", which does not exist", named[i]);
+        }
+    }
+}
+
+struct check_pages {
+    struct check *check;
+    enum tree tree;
+    db_pgno_t next;
+    bool ended;
+};
+
+/* Inside: a few pages through the cache, which verifies the checksum of each that it reads. */
+static enum store_status check_pages_body(struct txn *txn, void *args)
+{
+    struct check_pages *pages = args;
+    DB_MPOOLFILE *file = txn->trees[pages->tree]->get_mpf(txn->trees[pages->tree]);
+    db_pgno_t last = 0;
+    int error = file->get_last_pgno(file, &last);
+    for (unsigned i = 0; error == 0 && i < CHECK_PAGES_PER_HOLD && pages->next <= last; i++, pages->next++) {
+        void *page = NULL;
+        db_pgno_t number = pages->next;
+        error = file->get(file, &number, NULL, 0, &page);
+        if (error == 0) {
+            pages->check->report->pages++;
+            error = file->put(file, page, DB_PRIORITY_VERY_LOW, 0);
+        } else if (error == DB_PAGE_NOTFOUND) {
+            error = 0;
+        }
+    }
+    pages->ended = pages->next > last;
+    if (error != 0) {
+        check_say(pages->check, "page %u of the tree '%s' cannot be read", (unsigned)pages->next,
+                  trees_table()[pages->tree].name);
+        return txn_failed(txn, error, "reading a page of a tree");
+    }
+    return STORE_OK;
+}
+
+static enum store_status check_all_pages(struct store *store, struct check *check)
+{
+    for (int tree = 0; tree < TREES; tree++) {
+        struct check_pages pages = {.check = check, .tree = (enum tree)tree};
+        while (!pages.ended) {
+            enum store_status status = txn_read(store->env, check_pages_body, &pages);
+            if (status != STORE_OK) {
+                return status;
+            }
+        }
+    }
+    return STORE_OK;
+}
+
+enum store_status store_check(struct store *store, struct store_check *report)
+{
+    struct check check = {.report = report};
+    const struct walk walks[] = {
+        {TREE_MESSAGES, &check, check_visit_message, NULL},
+        {TREE_MESSAGES_BY_TIME, &check, check_visit_time, NULL},
+        {TREE_MESSAGES_BY_ID, &check, check_visit_id, NULL},
+        /* After the messages: a chat is made before its first message. */
+        {TREE_CHATS, &check, check_visit_chat, check_chats_batch},
+        {TREE_CHATS_BY_MEMBERS, &check, check_visit_members, NULL},
+    };
+    buffer_init(&check.message_chats, CHECK_NUMBERS_BYTES_MAX);
+    buffer_init(&check.chat_numbers, CHECK_NUMBERS_BYTES_MAX);
+    buffer_init(&check.chats, CHECK_NUMBERS_BYTES_MAX);
+    enum store_status status = check_all_pages(store, &check);
+    for (size_t i = 0; status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
+        status = walk_run(store, &walks[i]);
+    }
+    if (status == STORE_OK && (check.message_chats.failed || check.chat_numbers.failed)) {
+        status = STORE_NO_MEMORY;
+    }
+    if (status == STORE_OK) {
+        check_numbers(&check);
+    }
+    buffer_clear(&check.message_chats);
+    buffer_clear(&check.chat_numbers);
+    buffer_clear(&check.chats);
+    return status;
+}

@@ -1,0 +1,111 @@
+#include "store/internal.h"
+#include "store/seek.h"
+
+/* Inside: the head of the chat's last record. *ret_sequence is 0 if the chat has none. */
+static enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
+                                      struct record_message *ret)
+{
+    struct seek seek;
+    enum store_status status = seek_open(&seek, txn, TREE_MESSAGES, RECORD_MESSAGE_HEAD_BYTES);
+    if (status != STORE_OK) {
+        return status;
+    }
+    int error = seek_last(&seek, chat_number);
+    if (error == DB_NOTFOUND) {
+        *ret_sequence = 0;
+    } else if (error != 0) {
+        status = txn_failed(txn, error, "reading a chat's last message");
+    } else if (!record_message_head(store_dbt_text(&seek.value), ret)) {
+        status = store_damaged("messages");
+    } else {
+        *ret_sequence = seek_sequence(&seek);
+    }
+    seek_close(&seek);
+    return status;
+}
+
+struct message_append {
+    struct store *store;
+    const struct chat_ref *chat;
+    const struct message *draft;
+    struct arena *arena;
+    struct buffer record; /* the new message's, but for its time */
+    struct message *ret;
+};
+
+/* STORE_EXISTS: stored before, the same. STORE_CONFLICT: another under this id. STORE_NOT_FOUND: none. */
+static enum store_status message_find_by_id(struct txn *txn, struct message_append *append, uint64_t chat_number)
+{
+    DB *by_id = txn->trees[TREE_MESSAGES_BY_ID];
+    uint8_t bytes[RECORD_KEY_ID_BYTES_MAX];
+    DBT key = store_dbt(bytes, record_key_id(chat_number, append->draft->id, bytes));
+    DBT value = {0};
+    int error = by_id->get(by_id, txn->handle, &key, &value, 0);
+    if (error == DB_NOTFOUND) {
+        return STORE_NOT_FOUND;
+    }
+    if (error != 0) {
+        return txn_failed(txn, error, "looking for a message by its id");
+    }
+    struct record_message stored;
+    if (!record_message_decode(store_dbt_text(&value), &stored)) {
+        return store_damaged("messages");
+    }
+    if (!text_equal(stored.author, append->draft->author) || !text_equal(stored.text, append->draft->text)) {
+        return STORE_CONFLICT;
+    }
+    /* Id, author and text are the draft's, byte for byte; only the time is not. */
+    *append->ret = *append->draft;
+    append->ret->sent_at_ns = stored.sent_at_ns;
+    return STORE_EXISTS;
+}
+
+static enum store_status message_append_body(struct txn *txn, void *args)
+{
+    struct message_append *append = args;
+    uint64_t chat_number = 0;
+    enum store_status status = chat_find(txn, append->chat, &chat_number);
+    if (status != STORE_OK) {
+        return status;
+    }
+    status = message_find_by_id(txn, append, chat_number);
+    if (status != STORE_NOT_FOUND) {
+        return status;
+    }
+    uint64_t sequence = 0;
+    struct record_message last = {0};
+    status = message_last(txn, chat_number, &sequence, &last);
+    if (status != STORE_OK) {
+        return status;
+    }
+    uint64_t now_ns = append->store->now_ns();
+    uint64_t sent_at_ns = sequence != 0 && last.sent_at_ns >= now_ns ? last.sent_at_ns + 1 : now_ns;
+    record_message_stamp(append->record.data, sent_at_ns);
+    uint8_t bytes[RECORD_KEY_PAIR_BYTES];
+    DBT key = store_dbt(bytes, record_key_pair(chat_number, sequence + 1, bytes));
+    DBT value = store_dbt(append->record.data, append->record.bytes);
+    DB *messages = txn->trees[TREE_MESSAGES];
+    int error = messages->put(messages, txn->handle, &key, &value, 0);
+    if (error != 0) {
+        return txn_failed(txn, error, "storing a message");
+    }
+    *append->ret = *append->draft;
+    append->ret->sent_at_ns = sent_at_ns;
+    return STORE_OK;
+}
+
+enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
+                                       struct arena *arena, struct message *ret)
+{
+    struct message result = {0};
+    struct message_append append = {.store = store, .chat = chat, .draft = draft, .arena = arena, .ret = &result};
+    buffer_init(&append.record, RECORD_MESSAGE_HEAD_BYTES + 2 * (1 + TEXT_ID_BYTES_MAX) + STORE_TEXT_BYTES_MAX);
+    record_message_encode(&append.record, draft->id, draft->author, draft->text);
+    enum store_status status =
+        append.record.failed ? STORE_NO_MEMORY : txn_write(store->env, message_append_body, &append);
+    buffer_clear(&append.record);
+    if (status == STORE_OK || status == STORE_EXISTS) {
+        *ret = result;
+    }
+    return status;
+}

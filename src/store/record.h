@@ -1,0 +1,94 @@
+/*
+ * record: keys and records to bytes and back. Numbers are big-endian, so that bytes sort as numbers do; every record
+ * begins with its format version and a byte of flags. Lengths of ids fit a byte: they are 1 to 255 bytes.
+ *
+ *   chats key           ns length (1), ns, chat id
+ *   chats record        version (1), flags (1), chat number (8), created_at ns (8), digest of the members (32),
+ *                       members (2), then each member: length (1), bytes
+ *   by members key      ns length (1), ns, digest (32)
+ *   messages key        chat number (8), sequence (8), the first of a chat is 1
+ *   messages record     version (1), flags (1), sent_at ns (8), id length (1), id, author length (1), author, text
+ *   by time key         chat number (8), sent_at ns (8)
+ *   by id key           chat number (8), message id
+ *   meta                "format" -> version (4); "next_chat" -> number (8)
+ *
+ * This file knows bytes only. Decoders give views into the bytes they were given.
+ */
+#ifndef CHATS_STORE_RECORD_H
+#define CHATS_STORE_RECORD_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/crypto.h"
+#include "base/text.h"
+
+#define RECORD_VERSION 1u
+#define RECORD_FLAG_HIDDEN                                                                                             \
+    1u /* a pruned chat's last record: keeps order and numbering, is in no index, never shown                          \
+        */
+
+#define RECORD_KEY_NAME_BYTES_MAX (1u + 2u * TEXT_ID_BYTES_MAX)
+#define RECORD_KEY_MEMBERS_BYTES_MAX (1u + TEXT_ID_BYTES_MAX + CRYPTO_DIGEST_BYTES)
+#define RECORD_KEY_PAIR_BYTES 16u
+#define RECORD_KEY_ID_BYTES_MAX (8u + TEXT_ID_BYTES_MAX)
+#define RECORD_CHAT_HEAD_BYTES 52u    /* up to the first member */
+#define RECORD_MESSAGE_HEAD_BYTES 10u /* up to the id's length */
+
+/* Big-endian numbers. */
+void record_put_u64(void *ret, uint64_t value);
+uint64_t record_get_u64(const void *bytes);
+void record_put_u32(void *ret, uint32_t value);
+uint32_t record_get_u32(const void *bytes);
+
+/* Keys: each writes to ret and returns the bytes written. Ids must keep TEXT_ID_BYTES_MAX. */
+size_t record_key_name(struct text namespace, struct text id, uint8_t ret[RECORD_KEY_NAME_BYTES_MAX]);
+size_t record_key_members(struct text namespace, const uint8_t digest[CRYPTO_DIGEST_BYTES],
+                          uint8_t ret[RECORD_KEY_MEMBERS_BYTES_MAX]);
+size_t record_key_pair(uint64_t chat_number, uint64_t sequence_or_time, uint8_t ret[RECORD_KEY_PAIR_BYTES]);
+size_t record_key_id(uint64_t chat_number, struct text id, uint8_t ret[RECORD_KEY_ID_BYTES_MAX]);
+
+/* The namespace of a chats or accounts key and the id in it. False: not such a key. */
+bool record_key_name_split(struct text key, struct text *ret_namespace, struct text *ret_id)
+    __attribute__((warn_unused_result));
+
+struct record_chat {
+    uint8_t flags;
+    uint64_t number;
+    uint64_t created_at_ns;
+    const uint8_t *digest; /* CRYPTO_DIGEST_BYTES */
+    size_t members_count;
+    struct text members; /* encoded: equal sets are equal bytes */
+};
+
+/* Appends a whole record; the number and the time can be set later by record_chat_stamp. */
+void record_chat_encode(struct buffer *ret, const struct text *members, size_t count,
+                        const uint8_t digest[CRYPTO_DIGEST_BYTES]);
+void record_chat_stamp(char *record, uint64_t number, uint64_t created_at_ns);
+
+/* False: damaged, or of an unknown version. A record cut after RECORD_CHAT_HEAD_BYTES decodes too, without members. */
+bool record_chat_decode(struct text record, struct record_chat *ret) __attribute__((warn_unused_result));
+
+/* The next member; *at is 0 at first. False: there is none, or the bytes are damaged. */
+bool record_chat_member(const struct record_chat *chat, size_t *at, struct text *ret)
+    __attribute__((warn_unused_result));
+
+struct record_message {
+    uint8_t flags;
+    uint64_t sent_at_ns;
+    struct text id;
+    struct text author;
+    struct text text;
+};
+
+/* Appends a whole record; the time can be set later by record_message_stamp. */
+void record_message_encode(struct buffer *ret, struct text id, struct text author, struct text text);
+void record_message_stamp(char *record, uint64_t sent_at_ns);
+
+/* False: damaged, or of an unknown version. */
+bool record_message_decode(struct text record, struct record_message *ret) __attribute__((warn_unused_result));
+
+/* Version, flags and time of a record of which at least RECORD_MESSAGE_HEAD_BYTES are given; ids are left empty. */
+bool record_message_head(struct text record, struct record_message *ret) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,115 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "store/admin.h"
+#include "store/seek.h"
+#include "store/walk.h"
+
+bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    return crypto_init() && gate_prove(home, problem);
+}
+
+enum store_status store_recover(struct store *store)
+{
+    gate_want_recovery(store->env->gate, "the administrator asked for it");
+    enum store_status status = store_ping(store);
+    return status == STORE_OK ? env_checkpoint(store->env, true) : status;
+}
+
+/* A chat's messages are dense: the difference of two sequence numbers counts them. */
+static enum store_status stats_visit_chat(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                          struct text record)
+{
+    (void)key;
+    (void)primary_key;
+    struct store_stats *stats = context;
+    struct record_chat chat;
+    struct record_message last;
+    struct seek seek;
+    if (!record_chat_decode(record, &chat)) {
+        return store_damaged("chats");
+    }
+    stats->chats++;
+    enum store_status status = seek_open(&seek, txn, TREE_MESSAGES, RECORD_MESSAGE_HEAD_BYTES);
+    if (status != STORE_OK) {
+        return status;
+    }
+    int error = seek_last(&seek, chat.number);
+    if (error == 0 && !record_message_head(store_dbt_text(&seek.value), &last)) {
+        status = store_damaged("messages");
+    } else if (error == 0 && (last.flags & RECORD_FLAG_HIDDEN) == 0) {
+        uint64_t high = seek_sequence(&seek);
+        error = seek_from(&seek, chat.number, 0);
+        if (error == 0) {
+            stats->messages += high - seek_sequence(&seek) + 1;
+        }
+    }
+    if (error != 0 && error != DB_NOTFOUND) {
+        status = txn_failed(txn, error, "counting messages");
+    }
+    seek_close(&seek);
+    return status;
+}
+
+static bool stats_is_log(const char *name)
+{
+    return strncmp(name, "log.", 4) == 0 && strlen(name) == strlen("log.0000000001");
+}
+
+static bool stats_is_tree(const char *name)
+{
+    size_t bytes = strlen(name);
+    return bytes > 3 && strcmp(name + bytes - 3, ".db") == 0;
+}
+
+static enum store_status stats_files(const char *home, struct store_stats *stats)
+{
+    DIR *directory = opendir(home);
+    if (directory == NULL) {
+        log_error("cannot read '%s': %s", home, strerror(errno));
+        return STORE_UNAVAILABLE;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        struct stat st;
+        if (fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) {
+            continue;
+        }
+        if (stats_is_log(entry->d_name)) {
+            stats->log_bytes += (uint64_t)st.st_size;
+        } else if (stats_is_tree(entry->d_name)) {
+            stats->tree_bytes += (uint64_t)st.st_size;
+        }
+    }
+    closedir(directory);
+    return STORE_OK;
+}
+
+enum store_status store_stats_read(struct store *store, struct store_stats *ret)
+{
+    struct store_stats stats = {0};
+    struct walk walk = {.tree = TREE_CHATS, .context = &stats, .visit = stats_visit_chat};
+    enum store_status status = walk_run(store, &walk);
+    if (status == STORE_OK) {
+        status = stats_files(store->env->options.home, &stats);
+    }
+    if (status != STORE_OK) {
+        return status;
+    }
+    const struct gate_page *page = store->env->gate->page;
+    stats.generation = atomic_load(&page->generation);
+    stats.recoveries = atomic_load(&page->recoveries);
+    stats.longest_recovery_ns = atomic_load(&page->recovery_longest_ns);
+    stats.checkpoints = atomic_load(&page->checkpoints);
+    stats.syncs = atomic_load(&page->syncs);
+    stats.joins = atomic_load(&page->joins);
+    stats.leaves = atomic_load(&page->leaves);
+    *ret = stats;
+    return STORE_OK;
+}

@@ -1,0 +1,140 @@
+/*
+ * store: all that an operation may ask of storage. No type of Berkeley DB appears here; JSON and HTTP are unknown
+ * below.
+ *
+ * Every call is one transaction inside the gate (src/bdb/gate.h), or for a long page several reads. A result of
+ * STORE_OK or STORE_EXISTS means that what was written or shown is on the disk: it survives a power cut.
+ *
+ * Any call may also return STORE_FULL, STORE_UNAVAILABLE, STORE_CORRUPT or STORE_NO_MEMORY (base/status.h); the outputs
+ * are untouched then. Ids and texts must keep the contract's limits already: callers check, the store asserts.
+ * A struct store may be used by any number of threads at once.
+ */
+#ifndef CHATS_STORE_STORE_H
+#define CHATS_STORE_STORE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/config.h"
+#include "base/status.h"
+#include "base/text.h"
+
+#define STORE_MEMBERS_MIN 2u
+#define STORE_MEMBERS_MAX 1000u
+#define STORE_TEXT_BYTES_MAX 65536u
+#define STORE_BATCH_BYTES_MAX 262144u /* how much of a page is read in one hold of the gate */
+
+struct store;
+
+/*
+ * Opens the home that config names, which must stay as it is while the store is open. The environment itself is joined
+ * at the first call. STORE_UNAVAILABLE with one sentence in `problem` if the home is not one, not ours, or older
+ * workers still use it. On success *ret is the caller's, for store_close.
+ */
+enum store_status store_open(const struct config *config, struct store **ret, char problem[CONFIG_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
+/* Leaves cleanly and frees. No other thread may be in a call. NULL is allowed. */
+void store_close(struct store *store);
+
+/* Asks the store for one record: STORE_OK if it answers. */
+enum store_status store_ping(struct store *store) __attribute__((warn_unused_result));
+
+/* Checkpoints and removes old log files if that is due. Call it when an answer has been sent, never before. */
+void store_housekeeping(struct store *store);
+
+/* True once this process has abandoned handles of a dead generation: it should drain and execute itself anew. */
+bool store_wants_renewal(struct store *store);
+
+/* Which chat, and for whom. Borrowed for the call. */
+struct chat_ref {
+    struct text namespace;
+    struct text id;
+    struct text member; /* a chat without this member is STORE_NOT_FOUND; empty: any chat (a service) */
+};
+
+struct chat {
+    struct text id;
+    uint64_t created_at_ns;
+    struct text *members; /* sorted by bytes, distinct */
+    size_t members_count;
+};
+
+/*
+ * The chat of exactly these members in the namespace, made under draft->id if there is none.
+ * In: draft->id, members (sorted by bytes, distinct, STORE_MEMBERS_MIN to STORE_MEMBERS_MAX).
+ * STORE_OK: made. STORE_EXISTS: it was there, perhaps under another id. STORE_CONFLICT: draft->id is another chat's.
+ * *ret: filled on STORE_OK and STORE_EXISTS; its memory is the arena's or draft's.
+ */
+enum store_status store_chat_create(struct store *store, struct text namespace, const struct chat *draft,
+                                    struct arena *arena, struct chat *ret) __attribute__((warn_unused_result));
+
+struct message {
+    struct text id;
+    struct text author;
+    struct text text;
+    uint64_t sent_at_ns;
+};
+
+/*
+ * Appends draft (its sent_at_ns is ignored) to the chat: sent_at is max(now, last + 1 ns).
+ * STORE_OK: stored. STORE_EXISTS: the id was there with the same author and text. STORE_CONFLICT: with others.
+ * STORE_NOT_FOUND: no such chat for this caller. *ret: filled on STORE_OK and STORE_EXISTS; memory as above.
+ */
+enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
+                                       struct arena *arena, struct message *ret) __attribute__((warn_unused_result));
+
+enum store_order { STORE_NEWEST_FIRST, STORE_OLDEST_FIRST };
+
+struct page_query {
+    enum store_order order;
+    uint64_t offset; /* messages to skip at the end that order starts at */
+    uint64_t limit;  /* 1 or more */
+    bool has_before; /* only messages with sent_at_ns < before_ns */
+    bool has_after;  /* only messages with sent_at_ns > after_ns */
+    uint64_t before_ns;
+    uint64_t after_ns;
+};
+
+/*
+ * A page that is read batch by batch: which messages it holds is fixed at store_page_open (later ones do not shift it),
+ * and reading it again from the start gives the same bytes. Its fields are the store's own, but for `count`.
+ */
+struct store_page {
+    uint64_t count; /* messages in the page */
+    uint64_t chat_number;
+    enum store_order order;
+    uint64_t first;       /* sequence number of the page's first message */
+    uint64_t done;        /* messages given out so far */
+    struct buffer batch;  /* records read and not given out yet; store_page_open reads the first batch */
+    uint64_t batch_first; /* index in the page of the batch's first message */
+    uint64_t batch_count; /* messages in the batch */
+};
+
+/*
+ * Called for each message in order, inside no hold; m's memory lives until it returns. False stops the reading.
+ */
+typedef bool store_message_fn(void *context, const struct message *m);
+
+/*
+ * Fixes the page and reads its first batch in the same hold. STORE_NOT_FOUND: no such chat for this caller. An empty
+ * page is STORE_OK with count 0. Whatever is returned, *ret is to be cleared.
+ */
+enum store_status store_page_open(struct store *store, const struct chat_ref *chat, const struct page_query *query,
+                                  struct store_page *ret) __attribute__((warn_unused_result));
+
+/*
+ * Gives the rest of the page to `each`, reading a batch of at most STORE_BATCH_BYTES_MAX (or one message, if that is
+ * larger) a hold. STORE_OK: all were given, or `each` said stop.
+ */
+enum store_status store_page_read(struct store *store, struct store_page *page, store_message_fn *each, void *context)
+    __attribute__((warn_unused_result));
+
+/* The next store_page_read starts at the page's beginning again. */
+void store_page_rewind(struct store_page *page);
+
+/* Frees what the page holds. */
+void store_page_clear(struct store_page *page);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * trees: the B-trees of a home. The table of DESIGN section 3, as data: each row's key and value are described in
+ * record.h, the secondaries are kept by Berkeley DB's own DB->associate in the same transaction as their primary.
+ */
+#ifndef CHATS_STORE_TREES_H
+#define CHATS_STORE_TREES_H
+
+#include "bdb/env.h"
+
+enum tree {
+    TREE_META,             /* name -> value */
+    TREE_CHATS,            /* namespace, chat id -> chat record */
+    TREE_CHATS_BY_MEMBERS, /* namespace, digest of the members -> a chat; secondary, duplicates allowed */
+    TREE_MESSAGES,         /* chat number, sequence -> message record */
+    TREE_MESSAGES_BY_TIME, /* chat number, sent_at -> a message; secondary */
+    TREE_MESSAGES_BY_ID,   /* chat number, message id -> a message; secondary */
+    TREE_ACCOUNTS,         /* namespace, account id -> account record */
+    TREE_TOKENS,           /* digest of the token -> token record */
+    TREES
+};
+
+/* The rows, TREES of them. Live as long as the program. */
+const struct env_tree *trees_table(void);
+
+/* For env_options.opened: checks meta's format, or writes it. */
+enum store_status trees_opened(DB_ENV *handle, DB **trees);
+
+#endif

@@ -1,0 +1,343 @@
+/*
+ * storm: kills worker processes under load, and shows that every promise is kept (tests/README.md).
+ *
+ *   storm [--build DIR] [--seconds N] [--kills-at-least N] [--processes N] [--clients N] [--seed N] [--outside]
+ *         [--pause-max-ms N] [--faults LIST] [--fail-fast]
+ *
+ * Prints a sentence for each broken promise and one line of figures. Exit status 0: all were kept; 1: not; 2: it could
+ * not be tried.
+ */
+#include "storm.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/timestamp.h"
+#include "bdb/env.h"
+
+#define PROMISES_SHOWN_MAX 12u
+#define LEAVE_MS 10000u
+#define SETTLE_MS 500u
+
+void storm_broken(struct storm *s, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    pthread_mutex_lock(&s->promises_lock);
+    if (s->promises_broken++ < PROMISES_SHOWN_MAX) {
+        printf("broken: ");
+        vprintf(format, arguments);
+        printf("\n");
+        fflush(stdout);
+    }
+    pthread_mutex_unlock(&s->promises_lock);
+    va_end(arguments);
+    if (s->options.fail_fast)
+        s->giving_up = true;
+}
+
+uint64_t storm_random(uint64_t *state)
+{
+    /* splitmix64, as in ledger.c. */
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+void storm_sleep_us(uint64_t us)
+{
+    struct timespec t = {.tv_sec = (time_t)(us / 1000000u), .tv_nsec = (long)(us % 1000000u) * 1000};
+    while (nanosleep(&t, &t) != 0)
+        continue;
+}
+
+static bool chats_create(struct storm *s, struct answer *answer)
+{
+    for (unsigned chat = 0; chat < STORM_CHATS; chat++) {
+        char id[LEDGER_ID_BYTES];
+        char body[256];
+        ledger_chat_id(s->ledger, chat, id);
+        snprintf(body, sizeof body,
+                 "{\"id\":\"%s\",\"user_ids\":[\"room-%u\",\"author-0\",\"author-1\",\"author-2\",\"author-3\","
+                 "\"author-4\",\"author-5\",\"author-6\"]}",
+                 id, chat);
+        if (!storm_insist(s, "CreateChat", text_of(body), answer))
+            return false;
+    }
+    return true;
+}
+
+/* Reads a chat from its beginning, by time or by offset. */
+static bool chat_verify(struct storm *s, unsigned chat, struct answer *answer)
+{
+    struct ledger_page page = {.count = 0};
+    unsigned long offset = 0;
+    do {
+        char query[128];
+        char after[32];
+        memcpy(after, page.last, sizeof after);
+        if (chat % 2 == 0 && after[0] != '\0')
+            snprintf(query, sizeof query, ",\"limit\":1000,\"sent_after\":\"%s\"", after);
+        else
+            snprintf(query, sizeof query, ",\"limit\":1000,\"offset\":%lu", offset);
+        if (!storm_list(s, chat, query, true, true, answer, &page))
+            return false;
+        offset += page.count;
+    } while (page.count == 1000);
+    return true;
+}
+
+static void verify(struct storm *s, struct answer *answer, struct ledger_totals *ret_totals)
+{
+    char sentence[LEDGER_SENTENCE_BYTES];
+    bool read = true;
+    for (unsigned chat = 0; chat < STORM_CHATS && read; chat++)
+        read = chat_verify(s, chat, answer);
+    for (unsigned pair = 0; pair < STORM_PAIRS && read; pair++)
+        read = !ledger_pair_known(s->ledger, pair) || storm_pair(s, pair, answer);
+    *ret_totals = ledger_total(s->ledger, sentence);
+    if (!read) {
+        ret_totals->lost = ret_totals->found = 0; /* said already; what was not read cannot be counted */
+        return;
+    }
+    if (ret_totals->lost > 0 || ret_totals->doubled > 0)
+        storm_broken(s, "%llu acknowledged messages were lost and %llu found twice: %s",
+                     (unsigned long long)ret_totals->lost, (unsigned long long)ret_totals->doubled, sentence);
+    if (ret_totals->disordered > 0)
+        storm_broken(s, "%llu messages stand before one that was acknowledged before they were sent",
+                     (unsigned long long)ret_totals->disordered);
+    if (ret_totals->acknowledged == 0)
+        storm_broken(s, "no message was acknowledged");
+}
+
+/* What the page has counted must agree with what the killer did. */
+static void judge_counts(struct storm *s, uint64_t recoveries)
+{
+    const struct gate_page *page = s->fleet.page;
+    unsigned kills = s->kills;
+    unsigned committing = s->kills_by_phase[GATE_COMMITTING];
+    if (kills < s->options.kills_at_least)
+        storm_broken(s, "only %u kills, of %u", kills, s->options.kills_at_least);
+    if (s->options.outside) {
+        /* Each of these kills leaked one join; the bound is reached again and again, by counting. */
+        uint64_t due = kills / (ENV_LEAKED_JOINS_MAX + 1);
+        if (recoveries < due)
+            storm_broken(s, "%u processes were lost outside the gate, and the environment renewed %llu times, not %llu",
+                         kills, (unsigned long long)recoveries, (unsigned long long)due);
+        if (s->unavailable > 0)
+            storm_broken(s, "%llu calls were refused although nobody died inside", (unsigned long long)s->unavailable);
+        return;
+    }
+    if (kills > 100 && committing * 10 < kills)
+        storm_broken(s, "only %u of %u kills were inside a commit", committing, kills);
+    /* Not all: one who finds a dead holder may be killed before it has counted it. */
+    if (page->deaths[GATE_COMMITTING] * 10 < (uint64_t)committing * 9)
+        storm_broken(s, "%u processes were killed committing, and %llu found dead", committing,
+                     (unsigned long long)page->deaths[GATE_COMMITTING]);
+    /* Each has a death for its reason: at the gate, or of the log's leader, which the page does not count. */
+    uint64_t reasons = s->kills_syncing + s->cgi_kills;
+    for (int phase = 0; phase < GATE_PHASES; phase++)
+        reasons += page->deaths[phase];
+    if (recoveries > reasons)
+        storm_broken(s, "%llu recoveries, and only %llu processes died inside", (unsigned long long)recoveries,
+                     (unsigned long long)reasons);
+    if (committing > 0 && recoveries == 0)
+        storm_broken(s, "processes were killed committing, and nobody recovered");
+}
+
+static void summary(struct storm *s, double seconds, uint64_t recoveries, uint64_t stall_ns,
+                    const struct ledger_totals *t)
+{
+    const struct gate_page *page = s->fleet.page;
+    const _Atomic unsigned *by = s->kills_by_phase;
+    printf(
+        "%s: %.0f s, %u kills (reading %u, writing %u, committing %u, joining %u, leaving %u, recovering %u, "
+        "checkpointing %u, syncing %u), cgi runs %u, of them killed %u, found dead committing %llu, recoveries %llu, "
+        "longest recovery %.0f ms, checkpoints %llu, joins %llu, leaves %llu, answers %llu, refused 503 %llu, "
+        "broken off %llu, longest pause %.0f ms (machine's own %.0f ms), slowest call %.0f ms, messages sent %llu, "
+        "acknowledged %llu, found %llu, lost %llu, broken promises %u\n",
+        s->options.outside ? "storm outside" : "storm", seconds, s->kills, by[GATE_READING], by[GATE_WRITING],
+        by[GATE_COMMITTING], by[GATE_JOINING], by[GATE_LEAVING], by[GATE_RECOVERING], by[GATE_CHECKPOINTING],
+        s->kills_syncing, s->cgi_runs, s->cgi_kills, (unsigned long long)page->deaths[GATE_COMMITTING],
+        (unsigned long long)recoveries, (double)page->recovery_longest_ns / 1e6, (unsigned long long)page->checkpoints,
+        (unsigned long long)page->joins, (unsigned long long)page->leaves, (unsigned long long)s->answers,
+        (unsigned long long)s->unavailable, (unsigned long long)s->broken_off, (double)s->longest_pause_ns / 1e6,
+        (double)stall_ns / 1e6, (double)s->slowest_ns / 1e6, (unsigned long long)t->sent,
+        (unsigned long long)t->acknowledged, (unsigned long long)t->found, (unsigned long long)t->lost,
+        s->promises_broken);
+}
+
+/* Lets the storm run its time. Returns the longest time that this thread itself was not run when it was due, ns. */
+static uint64_t watch(struct storm *s)
+{
+    const struct storm_options *o = &s->options;
+    uint64_t began_ns = timestamp_monotonic_ns();
+    uint64_t due_ns = began_ns + o->seconds * UINT64_C(1000000000);
+    uint64_t end_ns = began_ns + 3 * o->seconds * UINT64_C(1000000000); /* if kills are still missing */
+    uint64_t stall_ns = 0;
+    bool paused = false;
+    for (uint64_t now_ns = began_ns; !s->giving_up && now_ns < end_ns;) {
+        bool enough_inside = o->outside || s->kills_by_phase[GATE_COMMITTING] * 10 >= s->kills;
+        if (now_ns >= due_ns && s->kills >= o->kills_at_least && enough_inside)
+            break;
+        storm_sleep_us(5000);
+        uint64_t then_ns = now_ns;
+        now_ns = timestamp_monotonic_ns();
+        if (now_ns - then_ns > 5000000u + stall_ns)
+            stall_ns = now_ns - then_ns - 5000000u;
+        uint64_t last_ns = s->last_answer_ns;
+        if (!paused && now_ns > last_ns && now_ns - last_ns > o->pause_max_ms * UINT64_C(1000000)) {
+            storm_broken(s, "nobody had an answer for %u ms", o->pause_max_ms);
+            paused = true;
+        }
+    }
+    return stall_ns;
+}
+
+static int storm_run(struct storm *s)
+{
+    const struct storm_options *o = &s->options;
+    struct storm_thread threads[LEDGER_CLIENTS_MAX + 1];
+    struct ledger_totals totals = {.sent = 0};
+    struct answer answer;
+    char problem[FLEET_PROBLEM_BYTES_MAX];
+    answer_init(&answer);
+    for (unsigned i = 0; i < o->processes; i++)
+        if (!fleet_start(&s->fleet, i))
+            return 2;
+    if (!chats_create(s, &answer) || !fleet_map(&s->fleet))
+        return 2;
+
+    uint64_t recoveries_before = s->fleet.page->recoveries;
+    uint64_t began_ns = timestamp_monotonic_ns();
+    s->last_answer_ns = began_ns;
+    s->killing = s->loading = true;
+    for (unsigned i = 0; i < o->clients + 2; i++) {
+        threads[i] = (struct storm_thread){.storm = s, .client = i};
+        void *(*run)(void *) = i < o->clients ? storm_client : i == o->clients ? storm_cgi_client : storm_killer;
+        if (pthread_create(&threads[i].thread, NULL, run, &threads[i]) != 0)
+            abort();
+    }
+    uint64_t stall_ns = watch(s);
+    s->killing = false;
+    pthread_join(threads[o->clients + 1].thread, NULL);
+    double seconds = (double)(timestamp_monotonic_ns() - began_ns) / 1e9;
+    /* When nobody is killed any more the service must come to rest. */
+    storm_sleep_us(s->giving_up ? 0 : SETTLE_MS * UINT64_C(1000));
+    uint64_t recoveries_settled = s->fleet.page->recoveries;
+    storm_sleep_us(s->giving_up ? 0 : SETTLE_MS * UINT64_C(1000));
+    if (!s->options.outside && s->fleet.page->recoveries != recoveries_settled)
+        storm_broken(s, "the environment was recovered again when nobody had died for %u ms", SETTLE_MS);
+    s->loading = false;
+    for (unsigned i = 0; i < o->clients + 1; i++)
+        pthread_join(threads[i].thread, NULL);
+
+    uint64_t recoveries = s->fleet.page->recoveries - recoveries_before;
+    if (!s->giving_up) {
+        judge_counts(s, recoveries);
+        verify(s, &answer, &totals);
+        if (s->longest_pause_ns > o->pause_max_ms * UINT64_C(1000000))
+            storm_broken(s, "the service paused for %.0f ms", (double)s->longest_pause_ns / 1e6);
+        for (unsigned slot = 0; fleet_reap(&s->fleet, &slot, problem);)
+            storm_broken(s, "%s, and nobody asked it to", problem);
+        if (fleet_leave(&s->fleet, LEAVE_MS, problem) > 0)
+            storm_broken(s, "%s", problem);
+        if (fleet_control(&s->fleet, "check") != 0)
+            storm_broken(s, "chatsctl check found the home damaged");
+    }
+    summary(s, seconds, recoveries, stall_ns, &totals);
+    answer_clear(&answer);
+    return s->promises_broken > 0 ? 1 : 0;
+}
+
+static bool options_read(int argc, char **argv, struct storm_options *o)
+{
+    static const struct option names[] = {
+        {"build", required_argument, NULL, 'b'},
+        {"seconds", required_argument, NULL, 's'},
+        {"kills-at-least", required_argument, NULL, 'k'},
+        {"processes", required_argument, NULL, 'p'},
+        {"clients", required_argument, NULL, 'c'},
+        {"seed", required_argument, NULL, 'r'},
+        {"outside", no_argument, NULL, 'o'},
+        {"pause-max-ms", required_argument, NULL, 'm'},
+        {"faults", required_argument, NULL, 'f'},
+        {"fail-fast", no_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        unsigned number = optarg == NULL ? 0 : (unsigned)strtoul(optarg, NULL, 10);
+        switch (c) {
+        case 'b':
+            o->build = optarg;
+            break;
+        case 's':
+            o->seconds = number;
+            break;
+        case 'k':
+            o->kills_at_least = number;
+            break;
+        case 'p':
+            o->processes = number;
+            break;
+        case 'c':
+            o->clients = number;
+            break;
+        case 'r':
+            o->seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'o':
+            o->outside = true;
+            break;
+        case 'm':
+            o->pause_max_ms = number;
+            break;
+        case 'f':
+            o->faults = optarg;
+            break;
+        case 'x':
+            o->fail_fast = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    return optind == argc && o->processes > 0 && o->processes <= FLEET_WORKERS_MAX && o->clients > 0 &&
+           o->clients < LEDGER_CLIENTS_MAX && o->seconds > 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct storm s = {.promises_lock = PTHREAD_MUTEX_INITIALIZER};
+    static const char settings[] = "threads = 4\ncheckpoint_bytes = 1M\ncheckpoint_seconds = 2\n";
+    char problem[FLEET_PROBLEM_BYTES_MAX];
+    int status = 2;
+    s.options = (struct storm_options){
+        .build = "build", .seconds = 30, .processes = 8, .clients = 24, .seed = 1, .pause_max_ms = 1000};
+    signal(SIGPIPE, SIG_IGN);
+    if (!options_read(argc, argv, &s.options)) {
+        fprintf(stderr, "storm: unknown option, or a number out of range\n");
+        return 2;
+    }
+    s.ledger = ledger_new(s.options.seed, STORM_CHATS, s.options.clients + 1);
+    if (s.ledger == NULL)
+        return 2;
+    if (!fleet_open(&s.fleet, s.options.build, s.options.faults, s.options.processes, settings, problem)) {
+        fprintf(stderr, "storm: %s\n", problem);
+    } else {
+        s.service = (struct service){.socket_path = s.fleet.socket_path, .deadline_ms = STORM_DEADLINE_MS};
+        status = storm_run(&s);
+    }
+    bool keep = status != 0 && !s.options.fail_fast;
+    if (keep && s.fleet.log_fd >= 0)
+        fleet_show_log(&s.fleet);
+    fleet_close(&s.fleet, keep);
+    ledger_free(s.ledger);
+    return status;
+}

@@ -1,0 +1,124 @@
+/* The killer of the storm: ends one worker every 10 to 30 ms, a share of them where it hurts, and starts another. */
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "base/timestamp.h"
+#include "storm.h"
+
+#define AIM_MS 20u /* how long a round waits for somebody to be in the phase that it aims at */
+#define AIM_LOOK_US 40u
+#define COMMITTING_PERCENT 16u /* of the kills; a tenth is demanded */
+#define INTERVAL_MIN_US 10000u
+#define INTERVAL_MAX_US 30000u
+#define OUTSIDE_INTERVAL_US 2000u
+
+/* What a round aims at: anybody, or the holder of the gate in one phase. Shares in percent, but for committing. */
+static const struct {
+    unsigned share;
+    int phase; /* -1: anybody */
+} aims[] = {
+    {78, -1},          {8, GATE_WRITING}, {3, GATE_RECOVERING}, {4, GATE_CHECKPOINTING},
+    {3, GATE_JOINING}, {2, GATE_READING}, {2, GATE_LEAVING},
+};
+
+static int aim_choose(const struct storm *s, uint64_t dice)
+{
+    if (s->kills_by_phase[GATE_COMMITTING] * 100 < s->kills * COMMITTING_PERCENT)
+        return GATE_COMMITTING;
+    unsigned at = (unsigned)(dice % 100);
+    for (size_t i = 0; i < sizeof aims / sizeof *aims; i++) {
+        if (at < aims[i].share)
+            return aims[i].phase;
+        at -= aims[i].share;
+    }
+    return -1;
+}
+
+/* The slot of a stopped process that holds the gate in this phase, or -1 if nobody was caught there in time. */
+static int catch_in_phase(struct storm *s, int phase)
+{
+    const struct gate_page *page = s->fleet.page;
+    uint64_t deadline_ns = timestamp_monotonic_ns() + AIM_MS * UINT64_C(1000000);
+    while (timestamp_monotonic_ns() < deadline_ns) {
+        int slot = (int)page->holder_phase == phase ? fleet_slot_of(&s->fleet, page->holder_pid) : -1;
+        if (slot < 0) {
+            /* A short sleep catches more than a busy look: to wake here is to interrupt a worker wherever it is. */
+            storm_sleep_us(AIM_LOOK_US);
+        } else if (fleet_stop(&s->fleet, (unsigned)slot)) {
+            if ((int)page->holder_phase == phase && fleet_owns(&page->gate, s->fleet.pids[slot]))
+                return slot;
+            fleet_continue(&s->fleet, (unsigned)slot);
+        }
+    }
+    return -1;
+}
+
+/* Kills the stopped process of the slot, noting what it held. */
+static void kill_stopped(struct storm *s, unsigned slot)
+{
+    const struct gate_page *page = s->fleet.page;
+    if (fleet_owns(&page->gate, s->fleet.pids[slot]) && page->holder_phase < GATE_PHASES)
+        s->kills_by_phase[page->holder_phase]++;
+    if (fleet_owns(&page->leader, s->fleet.pids[slot]))
+        s->kills_syncing++;
+    fleet_kill(&s->fleet, slot);
+    s->kills++;
+}
+
+static void kill_round(struct storm *s, uint64_t dice)
+{
+    int phase = aim_choose(s, dice);
+    int slot = phase < 0 ? -1 : catch_in_phase(s, phase);
+    if (slot < 0) {
+        slot = (int)((dice >> 32) % s->options.processes);
+        if (!fleet_stop(&s->fleet, (unsigned)slot))
+            return;
+    }
+    kill_stopped(s, (unsigned)slot);
+}
+
+/* Kills somebody who has joined the environment and holds nothing. */
+static void kill_round_outside(struct storm *s, uint64_t dice)
+{
+    const struct gate_page *page = s->fleet.page;
+    unsigned slot = (unsigned)(dice >> 32) % s->options.processes;
+    if (!fleet_stop(&s->fleet, slot))
+        return;
+    int pid = s->fleet.pids[slot];
+    bool inside =
+        fleet_owns(&page->gate, pid) || fleet_owns(&page->leader, pid) || fleet_owns(&page->checkpointer, pid);
+    if (inside || !fleet_joined(&s->fleet, pid))
+        fleet_continue(&s->fleet, slot);
+    else
+        kill_stopped(s, slot);
+}
+
+void *storm_killer(void *argument)
+{
+    struct storm_thread *t = argument;
+    struct storm *s = t->storm;
+    uint64_t random = s->options.seed;
+    char problem[FLEET_PROBLEM_BYTES_MAX];
+    prctl(PR_SET_TIMERSLACK, 1ul); /* the short sleeps are to be short */
+    uint64_t next_ns = timestamp_monotonic_ns();
+    while (s->killing && !s->giving_up) {
+        uint64_t dice = storm_random(&random);
+        for (unsigned slot = 0; fleet_reap(&s->fleet, &slot, problem);)
+            storm_broken(s, "%s, and nobody asked it to", problem);
+        if (s->options.outside)
+            kill_round_outside(s, dice);
+        else
+            kill_round(s, dice);
+        for (unsigned slot = 0; slot < s->options.processes; slot++)
+            if (s->fleet.pids[slot] == 0 && !fleet_start(&s->fleet, slot))
+                storm_broken(s, "a worker could not be started");
+        uint64_t interval_us = INTERVAL_MIN_US + (dice >> 12) % (INTERVAL_MAX_US - INTERVAL_MIN_US);
+        next_ns += (s->options.outside ? OUTSIDE_INTERVAL_US : interval_us) * UINT64_C(1000);
+        uint64_t now_ns = timestamp_monotonic_ns();
+        if (next_ns > now_ns)
+            storm_sleep_us((next_ns - now_ns) / 1000);
+        else
+            next_ns = now_ns;
+    }
+    return NULL;
+}

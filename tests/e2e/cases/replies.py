@@ -1,0 +1,86 @@
+"""Contract, section 4: long answers, and a service that is not there."""
+
+import concurrent.futures
+import json
+
+from lib.suite import case, equal
+
+LIST = ("Chats.ListMessages",)
+LONG_TEXT_BYTES = 60000
+PRIVATE_BYTES_MAX = 8 << 20  # an answer held in memory would take 60
+
+
+def long_chat(t, count):
+    """A chat of `count` messages of 60 KB, sent four at a time and without --wrap; one for all cases of a lane."""
+    if count in t.lane.kept:
+        return t.lane.kept[count]
+    chat, users = t.chat()
+
+    def send(n):
+        t.send(chat, users[n % 2], f"{n:06}" + "x" * (LONG_TEXT_BYTES - 6))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, range(count)))
+    t.lane.kept[count] = chat
+    return chat
+
+
+@case("an answer of 60 MB arrives whole and in order", LIST)
+def _(t):
+    chat = long_chat(t, 1000)
+    got = t.get(f"ListMessages?chat_id={chat}&limit=1000&order=asc", wrapped=False)
+    stored = t.ok(got)["messages"]
+    equal(len(stored), 1000, "the number of messages")
+    equal(sorted(int(m["text"][:6]) for m in stored), list(range(1000)), "the messages")
+    times = [m["sent_at"] for m in stored]
+    equal(times, sorted(set(times)), "the times")
+    equal({len(m["text"]) for m in stored}, {LONG_TEXT_BYTES}, "the lengths")
+    head = t.call("HEAD", f"/chats/Chats/ListMessages?chat_id={chat}&limit=1000", wrapped=False)
+    equal((head.status, head.body), (200, b""), "HEAD of it")
+    if t.lane.name == "cgi" and not t.lane.sanitized:  # a sanitizer has a memory of its own
+        private = t.variant.private_bytes("/Chats/ListMessages", f"chat_id={chat}&limit=1000")
+        if not 0 < private <= PRIVATE_BYTES_MAX:
+            raise AssertionError(f"a call took {private} bytes of memory")
+
+
+@case("an answer that breaks off midway is not ended as if it were complete", LIST)
+def _(t):
+    chat = long_chat(t, 1000)
+    cut = t.on("cut", home=t.variant.home)
+    for _ in range(20):  # the answer may be through before the kill
+        got = cut.variant.cut("/Chats/ListMessages", f"chat_id={chat}&limit=1000")
+        equal(got.status, 200, "the status of the answer that was begun")
+        if not got.complete:
+            break
+        equal(len(json.loads(got.body)["messages"]), 1000, "the number of messages in a complete answer")
+    else:
+        raise AssertionError("20 kills came too late")
+    t.ok(t.get("Health"), {"status": "ok"})
+    equal(len(t.messages(chat, limit=2)), 2, "the messages listed after it")
+
+
+@case("answers around 1 MiB arrive whole", LIST)
+def _(t):
+    chat = long_chat(t, 20)
+    for limit in (16, 17, 18, 20):
+        got = t.post("ListMessages", {"chat_id": chat, "limit": limit})
+        equal(len(t.ok(got)["messages"]), limit, "the number of messages")
+        equal(got.header("Content-Length") is not None or len(got.body) > 1 << 20, True, "the length is announced")
+
+
+@case("without its home the service says when to try again", LIST + ("Chats.Health", "Chats.CreateChat"), ["UNAVAILABLE"])
+def _(t):
+    homeless = t.on("homeless", missing=True)
+    for got in (
+        homeless.get("Health"),
+        homeless.get("ListMessages?chat_id=c"),
+        homeless.post("CreateChat", {"user_ids": ["a", "b"]}),
+        homeless.post("SendMessage", {"chat_id": "c", "author_id": "a", "text": "x"}),
+    ):
+        homeless.error(got, "UNAVAILABLE")
+        equal(got.header("Retry-After").isdigit(), True, "Retry-After is a number of seconds")
+        equal(got.header("Access-Control-Allow-Origin"), "*", "Access-Control-Allow-Origin")
+    homeless.error(homeless.post("Nothing", {}), "UNKNOWN_OPERATION")
+    homeless.error(homeless.get("CreateChat"), "METHOD_NOT_ALLOWED")
+    head = homeless.call("HEAD", "/chats/Chats/Health")
+    equal((head.status, head.body), (503, b""), "HEAD of Health")

@@ -1,0 +1,45 @@
+"""Load by wrk, with what load.lua sends: one run, its figures, and the verdict that every answer was a good one."""
+
+import dataclasses
+import pathlib
+import re
+import subprocess
+import urllib.request
+
+LUA = pathlib.Path(__file__).with_name("load.lua")
+
+
+@dataclasses.dataclass
+class Figures:
+    """What one run of wrk found."""
+
+    requests: int
+    per_s: float
+    p50_us: float
+    p99_us: float
+
+
+def wrk(url, connections, seconds, *arguments):
+    """Runs wrk's one thread against url. An answer of 400 and above, or a broken connection, is an error."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(LUA), url, "--"]
+    run = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=seconds + 60, check=False
+    )
+    found = re.search(r"^RESULT (.*)$", run.stdout, re.MULTILINE)
+    if run.returncode != 0 or found is None:
+        raise AssertionError(f"wrk ended with {run.returncode}: {run.stdout}{run.stderr}")
+    requests, duration_us, p50, p99, *errors = map(int, found[1].split())
+    if requests == 0 or any(errors):
+        names = ("answers of 400 and above", "connect", "read", "write", "timeout")
+        counts = ", ".join(f"{name} {count}" for name, count in zip(names, errors))
+        raise AssertionError(f"{url}: {requests} answers; errors: {counts}")
+    return Figures(requests, requests / duration_us * 1e6, p50, p99)
+
+
+def post(url, body):
+    """One call; its answer's bytes. Anything but a 200 is an error."""
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        if answer.status != 200:
+            raise AssertionError(f"{url}: {answer.status}")
+        return answer.read()

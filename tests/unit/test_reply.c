@@ -1,0 +1,149 @@
+/*
+ * How an answer leaves: whole with its length, streamed, or rendered twice; and how it breaks off (contract, section
+ * 4).
+ */
+#include "served.h"
+
+/* A page whose answer is 40 messages of 65,536 bytes with 93 bytes around each. */
+#define LONG_BYTES (40 * (65536 + 93) + 39 + 15)
+
+static void serve_long_page(struct fixture *f)
+{
+    f->store.messages = 40;
+    f->store.text_bytes = 65536;
+    serve(f, "/ListMessages", "{\"chat_id\":\"c\"}");
+}
+
+static void assert_long_body(const struct fixture *f)
+{
+    assert_int_equal(f->body.bytes, LONG_BYTES);
+    assert_memory_equal(f->body.data, "{\"messages\":[{\"id\":\"m\"", 22);
+    assert_memory_equal(f->body.data + LONG_BYTES - 4, "\"}]}", 4);
+}
+
+static void an_answer_up_to_1_mib_has_its_length(void **state)
+{
+    struct fixture *f = *state;
+    f->store.messages = 15;
+    f->store.text_bytes = 65536;
+    serve(f, "/ListMessages", "{\"chat_id\":\"c\"}");
+    assert_true(f->complete);
+    assert_int_equal(f->length, 15 * (65536 + 93) + 14 + 15);
+    assert_int_equal(f->body.bytes, f->length);
+    assert_int_equal(f->store.readings, 1);
+}
+
+static void a_longer_answer_is_streamed_without_length(void **state)
+{
+    struct fixture *f = *state;
+    serve_long_page(f);
+    assert_true(f->complete);
+    assert_int_equal(f->heads, 1);
+    assert_int_equal(f->length, -1);
+    assert_int_equal(f->store.readings, 1);
+    assert_long_body(f);
+}
+
+static void where_the_length_must_come_first_a_longer_answer_is_rendered_twice(void **state)
+{
+    struct fixture *f = *state;
+    f->sink.needs_length = true;
+    serve_long_page(f);
+    assert_true(f->complete);
+    assert_int_equal(f->heads, 1);
+    assert_int_equal(f->length, LONG_BYTES);
+    assert_int_equal(f->store.readings, 2);
+    assert_long_body(f);
+}
+
+static void head_has_the_length_and_no_body(void **state)
+{
+    struct fixture *f = *state;
+    f->request.method = METHOD_HEAD;
+    f->sink.discards = true;
+    for (int needs_length = 0; needs_length <= 1; needs_length++) {
+        f->sink.needs_length = needs_length == 1;
+        serve_long_page(f);
+        assert_true(f->complete);
+        assert_int_equal(f->length, LONG_BYTES);
+        assert_int_equal(f->store.readings, 1);
+        assert_int_equal(f->body.bytes, 0);
+        serve(f, "/Health", "");
+        assert_true(f->complete);
+        assert_int_equal(f->length, 15);
+        assert_int_equal(f->body.bytes, 0);
+    }
+}
+
+static void an_error_before_anything_has_left_is_a_whole_answer(void **state)
+{
+    struct fixture *f = *state;
+    f->store.fail_reading = 1;
+    f->store.fail_at = 5; /* still gathering */
+    serve_long_page(f);
+    assert_error(f, 503, "UNAVAILABLE");
+    f->sink.needs_length = true;
+    f->store.fail_at = 30; /* measuring */
+    serve_long_page(f);
+    assert_error(f, 503, "UNAVAILABLE");
+}
+
+static void an_error_after_bytes_have_left_breaks_the_answer_off(void **state)
+{
+    struct fixture *f = *state;
+    f->store.fail_reading = 1;
+    f->store.fail_at = 30; /* streaming */
+    serve_long_page(f);
+    assert_false(f->complete);
+    assert_int_equal(f->heads, 1);
+    assert_true(f->body.bytes < LONG_BYTES);
+    f->sink.needs_length = true;
+    f->store.fail_reading = 2; /* replaying */
+    serve_long_page(f);
+    assert_false(f->complete);
+    assert_int_equal(f->length, LONG_BYTES);
+    assert_true(f->body.bytes < LONG_BYTES);
+}
+
+static void a_second_rendering_of_another_length_is_broken_off(void **state)
+{
+    struct fixture *f = *state;
+    f->sink.needs_length = true;
+    f->store.text_bytes_later = 65535;
+    serve_long_page(f);
+    assert_false(f->complete);
+    assert_true(f->body.bytes <= LONG_BYTES);
+    f->store.text_bytes_later = 65537;
+    serve_long_page(f);
+    assert_false(f->complete);
+    assert_true(f->body.bytes <= LONG_BYTES);
+}
+
+static void a_peer_that_is_gone_ends_the_reading(void **state)
+{
+    struct fixture *f = *state;
+    for (int needs_length = 0; needs_length <= 1; needs_length++) {
+        f->sink.needs_length = needs_length == 1;
+        f->bodies_left = 2;
+        serve_long_page(f);
+        assert_false(f->complete);
+        assert_int_equal(f->heads, 1);
+        assert_int_equal(f->bodies_left, 0);
+        assert_true(f->body.bytes < LONG_BYTES);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        WITH_FIXTURE(an_answer_up_to_1_mib_has_its_length),
+        WITH_FIXTURE(a_longer_answer_is_streamed_without_length),
+        WITH_FIXTURE(where_the_length_must_come_first_a_longer_answer_is_rendered_twice),
+        WITH_FIXTURE(head_has_the_length_and_no_body),
+        WITH_FIXTURE(an_error_before_anything_has_left_is_a_whole_answer),
+        WITH_FIXTURE(an_error_after_bytes_have_left_breaks_the_answer_off),
+        WITH_FIXTURE(a_second_rendering_of_another_length_is_broken_off),
+        WITH_FIXTURE(a_peer_that_is_gone_ends_the_reading),
+    };
+    return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
+}
