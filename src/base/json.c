@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistr.h>
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -19,18 +20,44 @@ static void append_escape(struct buffer *b, unsigned char c)
     }
 }
 
-static void append_escaped(struct buffer *b, const char *data, size_t bytes)
+/* Each byte of `word` that is zero has its highest bit set in the result; no other byte below it has. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+/* How many bytes at the front need no escape. Eight are looked at together: texts are long, escapes are rare. */
+static size_t plain_run(const char *data, size_t bytes)
 {
     size_t run = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned char c = (unsigned char)data[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buffer_append(b, data + run, i - run);
-        append_escape(b, c);
-        run = i + 1;
+    for (uint64_t word; run + sizeof word <= bytes; run += sizeof word) {
+        memcpy(&word, data + run, sizeof word);
+        uint64_t controls = (word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080);
+        uint64_t quotes = zero_bytes(word ^ UINT64_C(0x2222222222222222));
+        uint64_t backslashes = zero_bytes(word ^ UINT64_C(0x5c5c5c5c5c5c5c5c));
+        if ((controls | quotes | backslashes) != 0)
+            break;
     }
-    buffer_append(b, data + run, bytes - run);
+    while (run < bytes) {
+        unsigned char c = (unsigned char)data[run];
+        if (c < 0x20 || c == '"' || c == '\\')
+            break;
+        run++;
+    }
+    return run;
+}
+
+static void append_escaped(struct buffer *b, const char *data, size_t bytes)
+{
+    for (;;) {
+        size_t run = plain_run(data, bytes);
+        buffer_append(b, data, run);
+        if (run == bytes)
+            return;
+        append_escape(b, (unsigned char)data[run]);
+        data += run + 1;
+        bytes -= run + 1;
+    }
 }
 
 void json_append_text(struct buffer *b, struct text t)

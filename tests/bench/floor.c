@@ -1,9 +1,9 @@
 /*
  * floor: a FastCGI responder that does nothing, for tests/bench/run to measure against.
  *
- * It has the worker's model (threads, each with its own FCGX_Request), reads the request's body to its end and answers
- * the bytes of a file: the reply that the service itself gave, headers and all. So the difference between the two is
- * what the service does, and not the web server, the protocol or the size of an answer.
+ * It has the worker's own transport (src/http/fastcgi.c) and as many threads, reads the request's body to its end and
+ * answers the bytes of a file: the reply that the service itself gave, headers and all. So the difference between the
+ * two is what the service does, and not the web server, the protocol, libfcgi or the size of an answer.
  *
  *     floor DIR THREADS
  *
@@ -11,12 +11,15 @@
  * web server with the listening socket as descriptor 0, and ends by SIGTERM.
  */
 #include <dirent.h>
-#include <fcgiapp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "http/transport.h"
 
 #define REPLIES_MAX 8
 #define REPLY_BYTES_MAX 65536u
@@ -26,7 +29,7 @@
 struct canned {
     char name[NAME_BYTES_MAX];
     char data[REPLY_BYTES_MAX];
-    int bytes;
+    size_t bytes;
 };
 
 struct floor {
@@ -59,7 +62,7 @@ static int floor_load(struct floor *floor, const char *folder)
             break;
         }
         memcpy(canned->name, entry->d_name, strlen(entry->d_name) + 1);
-        canned->bytes = (int)fread(canned->data, 1, REPLY_BYTES_MAX, file);
+        canned->bytes = fread(canned->data, 1, REPLY_BYTES_MAX, file);
         result = ferror(file) || !feof(file) ? -1 : 0;
         fclose(file);
         floor->count++;
@@ -82,24 +85,25 @@ static const struct canned *floor_find(const struct floor *floor, const char *pa
     return NULL;
 }
 
+struct responder {
+    const struct floor *floor;
+    struct transport *transport;
+    pthread_t thread;
+};
+
 static void *floor_respond(void *context)
 {
-    const struct floor *floor = context;
-    FCGX_Request request;
-    if (FCGX_InitRequest(&request, 0, 0) != 0) {
-        return NULL;
-    }
-    while (FCGX_Accept_r(&request) == 0) {
+    const struct responder *responder = context;
+    struct transport *t = responder->transport;
+    while (t->ops->next(t)) {
+        static const char not_found[] = "Status: 404 Not Found\r\nContent-Length: 0\r\n\r\n";
         char body[4096];
-        while (FCGX_GetStr(body, (int)sizeof body, request.in) == (int)sizeof body) {
+        while (t->ops->read(t, body, sizeof body) > 0) {
         }
-        const struct canned *canned = floor_find(floor, FCGX_GetParam("PATH_INFO", request.envp));
-        if (canned == NULL) {
-            FCGX_PutS("Status: 404 Not Found\r\nContent-Length: 0\r\n\r\n", request.out);
-        } else {
-            FCGX_PutStr(canned->data, canned->bytes, request.out);
-        }
-        FCGX_Finish_r(&request);
+        const struct canned *canned = floor_find(responder->floor, t->ops->getenv(t, "PATH_INFO"));
+        bool sent = canned == NULL ? t->ops->write(t, not_found, sizeof not_found - 1)
+                                   : t->ops->write(t, canned->data, canned->bytes);
+        t->ops->finish(t, sent);
     }
     return NULL;
 }
@@ -113,23 +117,30 @@ int main(int argc, char **argv)
         return 2;
     }
     int exit_status = 1;
-    pthread_t ids[THREADS_MAX];
     long started = 0;
+    struct transport_stop stop = {.fd = eventfd(0, EFD_CLOEXEC), .accepting = PTHREAD_MUTEX_INITIALIZER};
+    struct responder *responders = calloc((size_t)threads, sizeof *responders);
     struct floor *floor = calloc(1, sizeof *floor);
-    if (floor == NULL || floor_load(floor, argv[1]) != 0 || FCGX_Init() != 0) {
+    if (responders == NULL || floor == NULL || stop.fd < 0 || floor_load(floor, argv[1]) != 0) {
         fprintf(stderr, "floor: cannot read the replies in '%s'\n", argv[1]);
         goto out;
     }
-    signal(SIGTERM,
-           SIG_DFL); /* FCGX_Init made it a request to stop at the next accept, which an idle thread never sees */
-    while (started < threads && pthread_create(&ids[started], NULL, floor_respond, floor) == 0) {
-        started++;
+    for (; started < threads; started++) {
+        struct responder *responder = &responders[started];
+        responder->floor = floor;
+        responder->transport = transport_fastcgi(STDIN_FILENO, &stop);
+        if (responder->transport == NULL || pthread_create(&responder->thread, NULL, floor_respond, responder) != 0) {
+            break;
+        }
     }
+    /* FCGX_Init made it a request to stop at the next accept, which an idle thread never sees. */
+    signal(SIGTERM, SIG_DFL);
     for (long i = 0; i < started; i++) {
-        pthread_join(ids[i], NULL);
+        pthread_join(responders[i].thread, NULL);
     }
     exit_status = started == threads ? 0 : 1;
 out:
     free(floor);
+    free(responders);
     return exit_status;
 }
