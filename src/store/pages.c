@@ -1,51 +1,108 @@
-#include <string.h>
+#include <errno.h>
 
 #include "store/internal.h"
 #include "store/seek.h"
 
-/* A batch is a run of records, each behind its length (4 bytes): copied inside the gate, decoded outside. */
-#define PAGE_LENGTH_BYTES 4u
-#define PAGE_RECORD_BYTES_MAX (RECORD_MESSAGE_HEAD_BYTES + 2u * (1u + TEXT_ID_BYTES_MAX) + STORE_TEXT_BYTES_MAX)
+/*
+ * A batch is read by the library's bulk get (DB_MULTIPLE_KEY, DBcursor->get in its manual), forward, into our own
+ * memory: one call instead of one a message, and nothing to copy inside the gate but the records themselves.
+ */
+#define PAGE_BULK_UNIT 1024u  /* the bulk buffer's size must be a multiple of it */
+#define PAGE_BULK_RECORD 320u /* what a message takes on average, more or less: the first guess at the size */
+#define PAGE_BULK_BYTES_MIN 8192u
 
 static uint64_t page_sequence(const struct store_page *page, uint64_t index)
 {
     return page->order == STORE_NEWEST_FIRST ? page->first - index : page->first + index;
 }
 
-/* Inside: reads messages from index `done` on into the empty batch, as many as it may hold, at least one. */
+/* Inside: fills `batch`, from a sequence number on upwards. The library's error. */
+static int page_bulk_get(struct seek *seek, struct store_page *page, uint64_t low, size_t bytes, DBT *ret)
+{
+    buffer_reset(&page->batch);
+    *ret = (DBT){0};
+    ret->flags = DB_DBT_USERMEM;
+    ret->ulen = (u_int32_t)bytes;
+    ret->data = buffer_reserve(&page->batch, bytes);
+    if (ret->data == NULL) {
+        return ENOMEM;
+    }
+    DBT key = store_dbt(seek->bytes, record_key_pair(page->chat_number, low, seek->bytes));
+    return seek->cursor->get(seek->cursor, &key, ret, DB_SET_RANGE | DB_MULTIPLE_KEY);
+}
+
+/* Inside: finds the chat's records low .. high in the bulk. *ret_from: the first that is there; returns how many. */
+static uint64_t page_bulk_items(struct store_page *page, DBT *bulk, uint64_t low, uint64_t high, uint64_t *ret_from)
+{
+    void *at;
+    void *key;
+    void *record;
+    size_t key_bytes;
+    size_t record_bytes;
+    uint64_t count = 0;
+    DB_MULTIPLE_INIT(at, bulk);
+    while (low + count <= high) {
+        DB_MULTIPLE_KEY_NEXT(at, bulk, key, key_bytes, record, record_bytes);
+        if (at == NULL || key_bytes != RECORD_KEY_PAIR_BYTES || record_get_u64(key) != page->chat_number) {
+            break;
+        }
+        uint64_t sequence = record_get_u64((const char *)key + 8);
+        if (count == 0) {
+            low = sequence;
+        }
+        if (sequence != low + count || sequence > high) {
+            break;
+        }
+        page->items[count++] = (struct text){record, record_bytes};
+    }
+    *ret_from = low;
+    return count;
+}
+
+/*
+ * Inside: reads messages from index `done` on into the batch. It may come out empty, if they did not fit: then the next
+ * try asks for fewer.
+ */
 static enum store_status page_fill(struct txn *txn, struct seek *seek, struct store_page *page)
 {
+    uint64_t left = page->count - page->done;
+    uint64_t wanted = left < page->window ? left : page->window;
+    bool newest_first = page->order == STORE_NEWEST_FIRST;
+    uint64_t low = page_sequence(page, newest_first ? page->done + wanted - 1 : page->done);
+    uint64_t high = low + wanted - 1;
+    size_t bytes = (size_t)wanted * PAGE_BULK_RECORD / PAGE_BULK_UNIT * PAGE_BULK_UNIT;
+    bytes = bytes < PAGE_BULK_BYTES_MIN ? PAGE_BULK_BYTES_MIN : bytes;
     page->batch_first = page->done;
     page->batch_count = 0;
-    seek_whole_records(seek);
-    int error = seek_from(seek, page->chat_number, page_sequence(page, page->done));
-    if (error == 0 && seek_sequence(seek) != page_sequence(page, page->done)) {
-        error = DB_NOTFOUND;
-    }
-    while (error == 0) {
-        if (page->batch_count != 0 &&
-            page->batch.bytes + PAGE_LENGTH_BYTES + seek->value.size > STORE_BATCH_BYTES_MAX) {
+    for (;; bytes = STORE_BATCH_BYTES_MAX) {
+        DBT bulk;
+        uint64_t from = low;
+        int error = page_bulk_get(seek, page, low, bytes, &bulk);
+        if (error == DB_BUFFER_SMALL && bytes < STORE_BATCH_BYTES_MAX) {
+            continue;
+        }
+        if (error != 0 && error != DB_NOTFOUND) {
+            return txn_failed(txn, error, "reading a page");
+        }
+        uint64_t count = error == 0 ? page_bulk_items(page, &bulk, low, high, &from) : 0;
+        if (count == 0 || (!newest_first && from != low)) {
+            page->count = page->done; /* pruned since the page was opened: it ends here */
             return STORE_OK;
         }
-        uint8_t length[PAGE_LENGTH_BYTES];
-        record_put_u32(length, seek->value.size);
-        buffer_append(&page->batch, length, sizeof length);
-        buffer_append(&page->batch, seek->value.data, seek->value.size);
-        if (page->batch.failed) {
-            return STORE_NO_MEMORY;
-        }
-        page->batch_count++;
-        if (page->done + page->batch_count == page->count) {
+        if (newest_first && from + count - 1 != high) {
+            /* The newest come first, and they did not fit. */
+            if (bytes < STORE_BATCH_BYTES_MAX) {
+                continue;
+            }
+            page->window = count;
             return STORE_OK;
         }
-        error = seek_step(seek, page->chat_number, page->order == STORE_OLDEST_FIRST);
+        page->batch_count = count;
+        if (from != low) {
+            page->count = page->done + count;
+        }
+        return STORE_OK;
     }
-    if (error != DB_NOTFOUND) {
-        return txn_failed(txn, error, "reading a page");
-    }
-    /* The rest was pruned since the page was opened: it ends here. */
-    page->count = page->done + page->batch_count;
-    return STORE_OK;
 }
 
 struct page_open {
@@ -155,8 +212,8 @@ static enum store_status page_open_body(struct txn *txn, void *args)
 enum store_status store_page_open(struct store *store, const struct chat_ref *chat, const struct page_query *query,
                                   struct store_page *ret)
 {
-    *ret = (struct store_page){.order = query->order};
-    buffer_init(&ret->batch, STORE_BATCH_BYTES_MAX + PAGE_LENGTH_BYTES + PAGE_RECORD_BYTES_MAX);
+    *ret = (struct store_page){.order = query->order, .window = STORE_BATCH_MESSAGES};
+    buffer_init(&ret->batch, STORE_BATCH_BYTES_MAX);
     struct page_open open = {chat, query, ret};
     return txn_read(store->env, page_open_body, &open);
 }
@@ -176,18 +233,16 @@ static enum store_status page_fill_body(struct txn *txn, void *args)
 /* Outside: gives the batch out. `*ret_stopped`: the receiver had enough. */
 static enum store_status page_give(struct store_page *page, store_message_fn *each, void *context, bool *ret_stopped)
 {
-    const char *at = page->batch.data;
-    while (page->done < page->batch_first + page->batch_count && !*ret_stopped) {
-        struct text record = {at + PAGE_LENGTH_BYTES, record_get_u32(at)};
+    for (uint64_t i = 0; i < page->batch_count && !*ret_stopped; i++) {
+        uint64_t item = page->order == STORE_NEWEST_FIRST ? page->batch_count - 1 - i : i;
         struct record_message stored;
-        if (!record_message_decode(record, &stored)) {
+        if (!record_message_decode(page->items[item], &stored)) {
             return store_damaged("messages");
         }
         struct message message = {
             .id = stored.id, .author = stored.author, .text = stored.text, .sent_at_ns = stored.sent_at_ns};
         *ret_stopped = !each(context, &message);
         page->done++;
-        at = record.data + record.bytes;
     }
     return STORE_OK;
 }
@@ -198,7 +253,6 @@ enum store_status store_page_read(struct store *store, struct store_page *page, 
     while (page->done < page->count && !stopped) {
         enum store_status status = STORE_OK;
         if (page->done != page->batch_first || page->batch_count == 0) {
-            buffer_reset(&page->batch);
             status = txn_read(store->env, page_fill_body, page);
         }
         if (status == STORE_OK) {

@@ -1,5 +1,6 @@
 #include "store/record.h"
 
+#include <endian.h>
 #include <string.h>
 
 #define CHAT_NUMBER_AT 2u
@@ -10,34 +11,28 @@
 
 void record_put_u64(void *ret, uint64_t value)
 {
-    uint8_t *bytes = ret;
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (uint8_t)(value >> (56 - 8 * i));
-    }
+    uint64_t sorted = htobe64(value);
+    memcpy(ret, &sorted, sizeof sorted);
 }
 
 uint64_t record_get_u64(const void *bytes)
 {
-    const uint8_t *from = bytes;
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        value = value << 8 | from[i];
-    }
-    return value;
+    uint64_t sorted;
+    memcpy(&sorted, bytes, sizeof sorted);
+    return be64toh(sorted);
 }
 
 void record_put_u32(void *ret, uint32_t value)
 {
-    uint8_t *bytes = ret;
-    for (int i = 0; i < 4; i++) {
-        bytes[i] = (uint8_t)(value >> (24 - 8 * i));
-    }
+    uint32_t sorted = htobe32(value);
+    memcpy(ret, &sorted, sizeof sorted);
 }
 
 uint32_t record_get_u32(const void *bytes)
 {
-    const uint8_t *from = bytes;
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+    uint32_t sorted;
+    memcpy(&sorted, bytes, sizeof sorted);
+    return be32toh(sorted);
 }
 
 static size_t record_put_short(uint8_t *ret, struct text t)

@@ -15,11 +15,6 @@ void seek_close(struct seek *seek)
     (void)seek->cursor->close(seek->cursor);
 }
 
-void seek_whole_records(struct seek *seek)
-{
-    seek->value.flags = 0;
-}
-
 static int seek_get(struct seek *seek, u_int32_t how)
 {
     if (seek->secondary) {
@@ -67,11 +62,6 @@ int seek_below(struct seek *seek, uint64_t chat_number, uint64_t bound)
 int seek_from(struct seek *seek, uint64_t chat_number, uint64_t bound)
 {
     return seek_checked(seek, chat_number, seek_at_or_above(seek, chat_number, bound));
-}
-
-int seek_step(struct seek *seek, uint64_t chat_number, bool forward)
-{
-    return seek_checked(seek, chat_number, seek_get(seek, forward ? DB_NEXT : DB_PREV));
 }
 
 uint64_t seek_sequence(const struct seek *seek)

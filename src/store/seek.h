@@ -24,14 +24,10 @@ enum store_status seek_open(struct seek *seek, struct txn *txn, enum tree tree, 
     __attribute__((warn_unused_result));
 void seek_close(struct seek *seek);
 
-/* From here on whole records. */
-void seek_whole_records(struct seek *seek);
-
 /* Each returns 0 and stands on the entry, DB_NOTFOUND if the chat has none such, or the library's error. */
 int seek_last(struct seek *seek, uint64_t chat_number) __attribute__((warn_unused_result));
 int seek_below(struct seek *seek, uint64_t chat_number, uint64_t bound) __attribute__((warn_unused_result));
 int seek_from(struct seek *seek, uint64_t chat_number, uint64_t bound) __attribute__((warn_unused_result));
-int seek_step(struct seek *seek, uint64_t chat_number, bool forward) __attribute__((warn_unused_result));
 
 /* The sequence number of the message it stands on. */
 uint64_t seek_sequence(const struct seek *seek);

@@ -97,6 +97,8 @@ struct page_query {
     uint64_t after_ns;
 };
 
+#define STORE_BATCH_MESSAGES 64u /* how many messages of a page are read in one hold of the gate, at most */
+
 /*
  * A page that is read batch by batch: which messages it holds is fixed at store_page_open (later ones do not shift it),
  * and reading it again from the start gives the same bytes. Its fields are the store's own, but for `count`.
@@ -107,9 +109,11 @@ struct store_page {
     enum store_order order;
     uint64_t first;       /* sequence number of the page's first message */
     uint64_t done;        /* messages given out so far */
-    struct buffer batch;  /* records read and not given out yet; store_page_open reads the first batch */
+    uint64_t window;      /* messages to ask for in one hold; fewer where they are long */
+    struct buffer batch;  /* records as the library gave them; store_page_open reads the first batch */
     uint64_t batch_first; /* index in the page of the batch's first message */
     uint64_t batch_count; /* messages in the batch */
+    struct text items[STORE_BATCH_MESSAGES]; /* their records, within batch, by sequence number */
 };
 
 /*
@@ -125,8 +129,8 @@ enum store_status store_page_open(struct store *store, const struct chat_ref *ch
                                   struct store_page *ret) __attribute__((warn_unused_result));
 
 /*
- * Gives the rest of the page to `each`, reading a batch of at most STORE_BATCH_BYTES_MAX (or one message, if that is
- * larger) a hold. STORE_OK: all were given, or `each` said stop.
+ * Gives the rest of the page to `each`, reading a batch of at most STORE_BATCH_BYTES_MAX and STORE_BATCH_MESSAGES in a
+ * hold. STORE_OK: all were given, or `each` said stop.
  */
 enum store_status store_page_read(struct store *store, struct store_page *page, store_message_fn *each, void *context)
     __attribute__((warn_unused_result));
