@@ -206,21 +206,22 @@ static bool options_read(int argc, char **argv, struct contest *c)
         {"prefix", required_argument, NULL, 'p'},  {NULL, 0, NULL, 0},
     };
     for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        const char *value = optarg == NULL ? "" : optarg;
         switch (o) {
         case 'f':
-            c->service.socket_path = optarg;
+            c->service.socket_path = value;
             break;
         case 'h':
-            c->service.port = (unsigned)strtoul(optarg, NULL, 10);
+            c->service.port = (unsigned)strtoul(value, NULL, 10);
             break;
         case 'c':
-            c->clients = (unsigned)strtoul(optarg, NULL, 10);
+            c->clients = (unsigned)strtoul(value, NULL, 10);
             break;
         case 'n':
-            c->calls = (unsigned)strtoul(optarg, NULL, 10);
+            c->calls = (unsigned)strtoul(value, NULL, 10);
             break;
         case 'p':
-            c->prefix = optarg;
+            c->prefix = value;
             break;
         default:
             return false;

@@ -128,22 +128,28 @@ class Page:
 
 
 class Worker:
-    """One worker process on a socket of its own."""
+    """One worker process, on a socket of its own, or on `like`'s."""
 
-    def __init__(self, lab, home, faults="", extra_env=None):
+    def __init__(self, lab, home, faults="", extra_env=None, like=None):
         lab.count += 1
         self.lab = lab
         self.home = home
-        self.path = lab.folder / f"socket{lab.count}"
+        self.path = like.path if like else lab.folder / f"socket{lab.count}"
         self.log = lab.folder / f"log{lab.count}"
         env = {"PATH": "/usr/bin:/bin", "CHATS_HOME": str(home), **(extra_env or {})}
         if faults:
             env["CHATS_FAULTS"] = faults
-        with socket.socket(socket.AF_UNIX) as listening, open(self.log, "wb") as log:
-            listening.bind(str(self.path))
-            listening.listen(256)
+        if like:
+            self.listening = like.listening
+        else:
+            self.listening = socket.socket(socket.AF_UNIX)
+            self.listening.bind(str(self.path))
+            self.listening.listen(256)
+        with open(self.log, "wb") as log:
             program = [str(lab.build / "cgi-bin/chats.fcgi")]
-            self.process = subprocess.Popen(program, stdin=listening, stdout=subprocess.DEVNULL, stderr=log, env=env)
+            self.process = subprocess.Popen(
+                program, stdin=self.listening, stdout=subprocess.DEVNULL, stderr=log, env=env
+            )
         self.pid = self.process.pid
         lab.workers.append(self)
 
@@ -214,8 +220,8 @@ class Lab:
     def home(self, name="home", settings=("threads = 4",)):
         return server.make_home(self.build, self.folder / name, settings=settings)
 
-    def worker(self, home, faults="", extra_env=None):
-        return Worker(self, home, faults, extra_env)
+    def worker(self, home, faults="", extra_env=None, like=None):
+        return Worker(self, home, faults, extra_env, like)
 
     def room(self, worker, messages=()):
         """The chat "room", with these messages."""
@@ -237,6 +243,7 @@ class Lab:
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.kill()
+            worker.listening.close()
         self.threads.shutdown(wait=True)
         shutil.rmtree(self.folder)
 

@@ -178,12 +178,12 @@ static uint64_t watch(struct storm *s)
 {
     const struct storm_options *o = &s->options;
     uint64_t began_ns = timestamp_monotonic_ns();
-    uint64_t due_ns = began_ns + o->seconds * UINT64_C(1000000000);
-    uint64_t end_ns = began_ns + 3 * o->seconds * UINT64_C(1000000000); /* if kills are still missing */
+    uint64_t due_ns = began_ns + UINT64_C(1000000000) * o->seconds;
+    uint64_t end_ns = began_ns + UINT64_C(3000000000) * o->seconds; /* if kills are still missing */
     uint64_t stall_ns = 0;
     bool paused = false;
     for (uint64_t now_ns = began_ns; !s->giving_up && now_ns < end_ns;) {
-        bool enough_inside = o->outside || s->kills_by_phase[GATE_COMMITTING] * 10 >= s->kills;
+        bool enough_inside = o->outside || s->kills_by_phase[GATE_COMMITTING] * 100 >= s->kills * 11;
         if (now_ns >= due_ns && s->kills >= o->kills_at_least && enough_inside)
             break;
         storm_sleep_us(5000);
@@ -203,10 +203,9 @@ static uint64_t watch(struct storm *s)
 static int storm_run(struct storm *s)
 {
     const struct storm_options *o = &s->options;
-    struct storm_thread threads[LEDGER_CLIENTS_MAX + 1];
+    struct storm_thread threads[LEDGER_CLIENTS_MAX + 1] = {{.client = 0}};
     struct ledger_totals totals = {.sent = 0};
     struct answer answer;
-    char problem[FLEET_PROBLEM_BYTES_MAX];
     answer_init(&answer);
     for (unsigned i = 0; i < o->processes; i++)
         if (!fleet_start(&s->fleet, i))
@@ -240,6 +239,7 @@ static int storm_run(struct storm *s)
 
     uint64_t recoveries = s->fleet.page->recoveries - recoveries_before;
     if (!s->giving_up) {
+        char problem[FLEET_PROBLEM_BYTES_MAX];
         judge_counts(s, recoveries);
         verify(s, &answer, &totals);
         if (s->longest_pause_ns > o->pause_max_ms * UINT64_C(1000000))
@@ -272,10 +272,11 @@ static bool options_read(int argc, char **argv, struct storm_options *o)
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        unsigned number = optarg == NULL ? 0 : (unsigned)strtoul(optarg, NULL, 10);
+        const char *value = optarg == NULL ? "" : optarg;
+        unsigned number = (unsigned)strtoul(value, NULL, 10);
         switch (c) {
         case 'b':
-            o->build = optarg;
+            o->build = value;
             break;
         case 's':
             o->seconds = number;
@@ -290,7 +291,7 @@ static bool options_read(int argc, char **argv, struct storm_options *o)
             o->clients = number;
             break;
         case 'r':
-            o->seed = strtoull(optarg, NULL, 10);
+            o->seed = strtoull(value, NULL, 10);
             break;
         case 'o':
             o->outside = true;
@@ -299,7 +300,7 @@ static bool options_read(int argc, char **argv, struct storm_options *o)
             o->pause_max_ms = number;
             break;
         case 'f':
-            o->faults = optarg;
+            o->faults = value;
             break;
         case 'x':
             o->fail_fast = true;
@@ -315,7 +316,7 @@ static bool options_read(int argc, char **argv, struct storm_options *o)
 int main(int argc, char **argv)
 {
     static struct storm s = {.promises_lock = PTHREAD_MUTEX_INITIALIZER};
-    static const char settings[] = "threads = 4\ncheckpoint_bytes = 1M\ncheckpoint_seconds = 2\n";
+    static const char settings[] = "threads = 4\ncheckpoint_bytes = 256K\ncheckpoint_seconds = 1\n";
     char problem[FLEET_PROBLEM_BYTES_MAX];
     int status = 2;
     s.options = (struct storm_options){

@@ -89,8 +89,8 @@ struct storm_thread {
     unsigned client; /* its number in the ledger */
     pthread_t thread;
 };
-void *storm_client(void *thread);
-void *storm_cgi_client(void *thread);
-void *storm_killer(void *thread);
+void *storm_client(void *argument);
+void *storm_cgi_client(void *argument);
+void *storm_killer(void *argument);
 
 #endif

@@ -11,6 +11,7 @@
 #define INTERVAL_MIN_US 10000u
 #define INTERVAL_MAX_US 30000u
 #define OUTSIDE_INTERVAL_US 2000u
+#define LATE_MAX_NS UINT64_C(200000000) /* a killer that aimed for long catches up on so much */
 
 /* What a round aims at: anybody, or the holder of the gate in one phase. Shares in percent, but for committing. */
 static const struct {
@@ -117,8 +118,8 @@ void *storm_killer(void *argument)
         uint64_t now_ns = timestamp_monotonic_ns();
         if (next_ns > now_ns)
             storm_sleep_us((next_ns - now_ns) / 1000);
-        else
-            next_ns = now_ns;
+        else if (next_ns + LATE_MAX_NS < now_ns)
+            next_ns = now_ns - LATE_MAX_NS;
     }
     return NULL;
 }

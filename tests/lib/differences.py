@@ -1,6 +1,6 @@
 """What a server answers by itself, before the program is asked: the one list of it, told in deploy/README.md too."""
 
-# name: (why, the server's answer). 0: the connection is closed without one. Lanes that are not named do as the contract.
+# name: (why, the server's status). 0: the connection is closed without an answer. The lane cgi has no differences.
 LIGHTTPD = {
     "address-not-utf8": ("lighttpd refuses an address that is not UTF-8", 400),
     "unknown-method": ("lighttpd refuses a method that it does not know", 501),

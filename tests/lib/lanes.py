@@ -254,4 +254,15 @@ class Lane:
 
 
 # Words that only a fault, a crash, a sanitizer's report or a worker that died on its own puts into a log.
-TROUBLE = ("] error: ", "] warning: ", "Sanitizer", "runtime error:", "signalled", "by signal", "died", "abnormally", "Assertion", "invalid data")
+TROUBLE = (
+    "] error: ",
+    "] warning: ",
+    "Sanitizer",
+    "runtime error:",
+    "signalled",
+    "by signal",
+    "died",
+    "abnormally",
+    "Assertion",
+    "invalid data",
+)

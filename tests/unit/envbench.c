@@ -150,7 +150,9 @@ static enum store_status item_put(struct txn *txn, void *args)
     assert_true(item->bytes <= sizeof value);
     memset(value, (int)(item->key & 255), item->bytes);
     DBT key = {.data = &item->key, .size = sizeof item->key};
-    DBT data = {.data = value, .size = (u_int32_t)item->bytes};
+    DBT data = {.flags = 0};
+    data.data = value;
+    data.size = (u_int32_t)item->bytes;
     int error = txn->trees[0]->put(txn->trees[0], txn->handle, &key, &data, 0);
     return error == 0 ? STORE_OK : txn_failed(txn, error, "put");
 }

@@ -23,7 +23,7 @@ static void a_new_page_is_allocated_and_wants_recovery(void **state)
 {
     struct bench *b = *state;
     char path[96];
-    struct stat info;
+    struct stat info = {.st_size = 0};
     struct gate *gate = bench_gate(b, LIBRARY);
     struct gate *other = bench_gate(b, LIBRARY);
     snprintf(path, sizeof path, "%s/%s", b->home, GATE_FILE);

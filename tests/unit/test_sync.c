@@ -54,7 +54,7 @@ static void a_read_waits_for_what_it_may_have_seen(void **state)
 }
 
 #define WRITERS 4u
-#define WRITES 50u
+#define WRITES 50ul
 
 static void write_many(const struct bench *b, uint32_t writer)
 {
@@ -89,7 +89,8 @@ static void processes_share_their_syncs_and_all_is_there(void **state)
     }
     assert_true(page->ticket == ticket + WRITERS * WRITES);
     assert_true(page->synced == page->ticket);
-    assert_true(page->syncs > syncs && page->syncs - syncs <= WRITERS * WRITES);
+    uint64_t synced_times = atomic_load(&page->syncs) - syncs;
+    assert_in_range(synced_times, 1, WRITERS * WRITES);
     for (uint32_t writer = 0; writer < WRITERS; writer++)
         for (uint32_t i = 0; i < WRITES; i++)
             assert_int_equal(bench_get(env, writer << 16 | i), STORE_OK);
@@ -159,10 +160,10 @@ static void a_failed_sync_fails_its_tickets_for_good(void **state)
 /* The whole of a file in memory of the caller. */
 static char *file_read(const char *path, size_t *ret_bytes)
 {
-    struct stat info;
+    struct stat info = {.st_size = 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0 && fstat(fd, &info) == 0);
-    char *data = malloc((size_t)info.st_size);
+    char *data = malloc((size_t)info.st_size + 1);
     assert_non_null(data);
     assert_int_equal(read(fd, data, (size_t)info.st_size), info.st_size);
     close(fd);
@@ -172,7 +173,7 @@ static char *file_read(const char *path, size_t *ret_bytes)
 
 static uint64_t file_changed_ns(const char *path)
 {
-    struct stat info;
+    struct stat info = {.st_size = 0};
     assert_int_equal(stat(path, &info), 0);
     return (uint64_t)info.st_mtim.tv_sec * 1000000000u + (uint64_t)info.st_mtim.tv_nsec;
 }
