@@ -44,7 +44,7 @@ static bool checkpoint_is_due(const struct env *env)
 /* Writes dirty pages out, few in a hold. What is dirtied meanwhile is left to the checkpoint. */
 static enum store_status checkpoint_trickle(struct env *env)
 {
-    unsigned step = (unsigned)(CHECKPOINT_HOLD_PAGES * 100u / (env->options.cache_bytes / ENV_PAGE_BYTES + 1));
+    unsigned step = (unsigned)(CHECKPOINT_HOLD_PAGES * UINT64_C(100) / (env->options.cache_bytes / ENV_PAGE_BYTES + 1));
     if (step == 0) {
         step = 1;
     }

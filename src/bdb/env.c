@@ -192,6 +192,17 @@ int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status
     return error;
 }
 
+/* Processes that joined this generation and ended without leaving. The living are only counted when that may matter. */
+static uint64_t env_leaked_joins(const struct gate *gate)
+{
+    uint64_t joined = atomic_load(&gate->page->joins) - atomic_load(&gate->page->leaves);
+    if (joined <= ENV_LEAKED_JOINS_MAX) {
+        return 0;
+    }
+    uint64_t living = gate_live_processes(gate);
+    return joined > living ? joined - living : 0;
+}
+
 /* Opens handles of the living generation. Recovery may have become wanted on failure. */
 static enum store_status env_join(struct env *env)
 {
@@ -199,8 +210,8 @@ static enum store_status env_join(struct env *env)
     gate_set_phase(env->gate, GATE_JOINING);
     bool counted = fault_value(FAULT_UNCOUNTED_JOINS) == 0;
     if (counted) {
-        uint64_t joins = atomic_fetch_add(&page->joins, 1) + 1;
-        if (joins - atomic_load(&page->leaves) > ENV_LEAKED_JOINS_MAX) {
+        atomic_fetch_add(&page->joins, 1);
+        if (env_leaked_joins(env->gate) > ENV_LEAKED_JOINS_MAX) {
             gate_want_recovery(env->gate, "too many processes ended without leaving");
             return STORE_UNAVAILABLE;
         }

@@ -16,9 +16,8 @@
  *     fails) and new ones opened. That leaks, so the process should execute itself anew when it can: env_wants_renewal.
  *
  * Checkpoints (checkpoint.c) keep recovery short: after options.checkpoint_bytes of log, checkpoint_s seconds or
- * ENV_CHECKPOINT_JOINS processes. Dirty
- * pages are trickled out in short holds and the trees synced outside the gate first, so that the checkpoint's own hold
- * is short. Log files that no recovery needs any more are removed after it.
+ * ENV_CHECKPOINT_JOINS processes. Dirty pages are trickled out in short holds and the trees synced outside the gate
+ * first, so that the checkpoint's own hold is short. Log files that no recovery needs any more are removed after it.
  *
  * Only src/bdb and src/store/(any).c may include this header: it shows Berkeley DB's types.
  */
@@ -34,11 +33,15 @@
     4096u /* a physical sector of today's disks: Berkeley DB takes a page to be written whole or not at all */
 #define ENV_LOG_FILE_BYTES (8u << 20)
 #define ENV_LOG_BUFFER_BYTES (512u << 10) /* a chat of 1,000 members of 255 bytes fits */
-#define ENV_CHECKPOINT_JOINS                                                                                           \
-    512u /* each writing process registers its trees in the log; recovery opens them all, 0.4 ms a process */
-#define ENV_LEAKED_JOINS_MAX 256u /* processes living or lost without a leave, before the environment is renewed */
-#define ENV_LOG_REGION_BYTES (8u << 20) /* room for the handles of four times as many */
-#define ENV_BACKUP_LOCK "backup.lock"   /* whoever holds a flock on this file forbids the removal of log files */
+/*
+ * Each process that writes registers its trees in the log, and recovery opens them all: 0.4 ms a process. So there is a
+ * checkpoint after so many of them, and the environment is renewed when so many were lost without a leave.
+ */
+#define ENV_CHECKPOINT_JOINS 512u
+#define ENV_LEAKED_JOINS_MAX 128u
+/* Room for the handles of about 5,000 lost processes, as measured with the bound switched off (tests/crash/storm). */
+#define ENV_LOG_REGION_BYTES (8u << 20)
+#define ENV_BACKUP_LOCK "backup.lock" /* whoever holds a flock on this file forbids the removal of log files */
 
 /* One tree. A secondary names its primary, which must stand before it, and the function that finds its key. */
 struct env_tree {

@@ -201,7 +201,7 @@ enum store_status gate_open(const char *home, uint32_t library, struct gate **re
         goto out;
     }
     status = gate_map(gate->fd, &gate->page, problem);
-    if (status == STORE_OK) {
+    if (gate->page != NULL) {
         status = gate_page_claim(gate->fd, gate->page, &ours, problem);
     }
 out:
@@ -311,6 +311,27 @@ bool gate_recovery_wanted(const struct gate *gate)
     return atomic_load(&gate->page->recovery_wanted) != atomic_load(&gate->page->recovery_done);
 }
 
+uint64_t gate_live_processes(const struct gate *gate)
+{
+    struct stat st;
+    FILE *locks = fopen("/proc/locks", "re");
+    if (locks == NULL) {
+        return 0;
+    }
+    uint64_t count = 0;
+    char line[256];
+    if (fstat(gate->fd, &st) == 0) {
+        while (fgets(line, sizeof line, locks) != NULL) {
+            unsigned long long inode;
+            if (sscanf(line, "%*d: FLOCK ADVISORY READ %*d %*x:%*x:%llu", &inode) == 1 && inode == st.st_ino) {
+                count++;
+            }
+        }
+    }
+    fclose(locks);
+    return count;
+}
+
 int gate_trylock_robust(pthread_mutex_t *mutex)
 {
     int error = pthread_mutex_trylock(mutex);
@@ -375,8 +396,9 @@ bool gate_prove(const char *home, char problem[GATE_PROBLEM_BYTES_MAX])
         return false;
     }
     unlink(path);
-    bool proved = gate_map(fd, &page, problem) == STORE_OK && gate_prove_on(page, problem);
-    if (page != NULL) {
+    bool proved = false;
+    if (gate_map(fd, &page, problem) == STORE_OK && page != NULL) {
+        proved = gate_prove_on(page, problem);
         munmap(page, GATE_PAGE_BYTES);
     }
     close(fd);

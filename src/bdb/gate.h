@@ -133,6 +133,12 @@ void gate_set_phase(struct gate *gate, enum gate_phase phase);
 /* Gives the gate back. Only by the holder. */
 void gate_unlock(struct gate *gate);
 
+/*
+ * How many living processes have this gate open, by /proc/locks (proc(5)): each holds the file's shared flock. 0 if
+ * that cannot be read; processes of other PID namespaces are not seen.
+ */
+uint64_t gate_live_processes(const struct gate *gate);
+
 /* Says that the environment must be recovered before it is used again; anybody may, held or not. The reason is logged.
  */
 void gate_want_recovery(struct gate *gate, const char *reason);

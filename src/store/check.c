@@ -307,32 +307,32 @@ static enum store_status check_all_pages(struct store *store, struct check *chec
     return STORE_OK;
 }
 
-enum store_status store_check(struct store *store, struct store_check *report)
+enum store_status store_check(struct store *store, struct store_check *check)
 {
-    struct check check = {.report = report};
+    struct check state = {.report = check};
     const struct walk walks[] = {
-        {TREE_MESSAGES, &check, check_visit_message, NULL},
-        {TREE_MESSAGES_BY_TIME, &check, check_visit_time, NULL},
-        {TREE_MESSAGES_BY_ID, &check, check_visit_id, NULL},
+        {TREE_MESSAGES, &state, check_visit_message, NULL},
+        {TREE_MESSAGES_BY_TIME, &state, check_visit_time, NULL},
+        {TREE_MESSAGES_BY_ID, &state, check_visit_id, NULL},
         /* After the messages: a chat is made before its first message. */
-        {TREE_CHATS, &check, check_visit_chat, check_chats_batch},
-        {TREE_CHATS_BY_MEMBERS, &check, check_visit_members, NULL},
+        {TREE_CHATS, &state, check_visit_chat, check_chats_batch},
+        {TREE_CHATS_BY_MEMBERS, &state, check_visit_members, NULL},
     };
-    buffer_init(&check.message_chats, CHECK_NUMBERS_BYTES_MAX);
-    buffer_init(&check.chat_numbers, CHECK_NUMBERS_BYTES_MAX);
-    buffer_init(&check.chats, CHECK_NUMBERS_BYTES_MAX);
-    enum store_status status = check_all_pages(store, &check);
+    buffer_init(&state.message_chats, CHECK_NUMBERS_BYTES_MAX);
+    buffer_init(&state.chat_numbers, CHECK_NUMBERS_BYTES_MAX);
+    buffer_init(&state.chats, CHECK_NUMBERS_BYTES_MAX);
+    enum store_status status = check_all_pages(store, &state);
     for (size_t i = 0; status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
         status = walk_run(store, &walks[i]);
     }
-    if (status == STORE_OK && (check.message_chats.failed || check.chat_numbers.failed)) {
+    if (status == STORE_OK && (state.message_chats.failed || state.chat_numbers.failed)) {
         status = STORE_NO_MEMORY;
     }
     if (status == STORE_OK) {
-        check_numbers(&check);
+        check_numbers(&state);
     }
-    buffer_clear(&check.message_chats);
-    buffer_clear(&check.chat_numbers);
-    buffer_clear(&check.chats);
+    buffer_clear(&state.message_chats);
+    buffer_clear(&state.chat_numbers);
+    buffer_clear(&state.chats);
     return status;
 }

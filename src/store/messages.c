@@ -28,7 +28,6 @@ struct message_append {
     struct store *store;
     const struct chat_ref *chat;
     const struct message *draft;
-    struct arena *arena;
     struct buffer record; /* the new message's, but for its time */
     struct message *ret;
 };
@@ -98,7 +97,8 @@ enum store_status store_message_append(struct store *store, const struct chat_re
                                        struct arena *arena, struct message *ret)
 {
     struct message result = {0};
-    struct message_append append = {.store = store, .chat = chat, .draft = draft, .arena = arena, .ret = &result};
+    (void)arena; /* what is returned is the draft's, but for the time */
+    struct message_append append = {.store = store, .chat = chat, .draft = draft, .ret = &result};
     buffer_init(&append.record, RECORD_MESSAGE_HEAD_BYTES + 2 * (1 + TEXT_ID_BYTES_MAX) + STORE_TEXT_BYTES_MAX);
     record_message_encode(&append.record, draft->id, draft->author, draft->text);
     enum store_status status =
