@@ -50,6 +50,11 @@ def fill(text, values):
     return text
 
 
+def heed_ctrl_c():
+    """For a child before it starts: as from a terminal. What a shell runs in the background ignores SIGINT, and so do its heirs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def children(pid):
     """Process ids of pid's children."""
     found = []
