@@ -10,8 +10,9 @@
  *   Micro.params()                                   the fields of the page's own query string
  *
  * With status 200, data is the answer. Else it is {Id, Code, Detail, Status}: the service's error, or one made here:
- * INVALID_REQUEST (status 0: nothing was sent), NETWORK_ERROR and INVALID_RESPONSE (status 0: no whole answer came;
- * whether the call took effect is not known), HTTP_ERROR (a web server's error page, with its status).
+ * INVALID_REQUEST (status 0: nothing was sent), NETWORK_ERROR, INVALID_RESPONSE (0: no whole answer; the call may have
+ * taken effect), HTTP_ERROR (a web server's error page). No call is sent twice; but a browser may repeat a request
+ * whose connection broke: a message with an `id` is stored once all the same.
  *
  * On the script tag, data-api is the address of the service's mount if this script does not come from there, and
  * data-namespace the namespace to log in to, `micro` if there is none.
@@ -25,13 +26,13 @@
   const API = (mount.origin + mount.pathname).replace(/\/+$/, "");
   const MARGIN_S = 60; // a token with less time left than this is refreshed before it is used
   const AUTH_LIMIT_MS = 30000; // a refresh holds up all calls, in every tab: not for longer than this
+  const SETTLE_MS = 1000; // what one tab has stored is seen by the others after this
 
   // --- the session: {access_token, refresh_token, ends_at_s}, ends_at_s by this browser's clock
 
   // It is kept in localStorage: it outlives a reload, all tabs share it, and, unlike a cookie, it goes only where this
   // script sends it. Every script of the page's origin can read it, as it could read a password typed into the page.
-  // The key names the service: a page may talk to several.
-  const KEY = `micro ${API} ${NAMESPACE}`;
+  const KEY = `micro ${API} ${NAMESPACE}`; // a page may talk to several services
   let memory = null; // the session where the page may not store: a full or forbidden storage, a sandboxed frame
 
   function load() {
@@ -136,28 +137,31 @@
   }
 
   // A refresh token works once, and used twice it ends the session. So one refresh runs at a time, and whoever has
-  // waited for another's finds it done. Gives {session} (null: logged out meanwhile), or {failed: answer}.
-  async function refreshAlone() {
+  // waited for another's finds it done; even where the lock is handed on before what was stored is seen, as in
+  // Chromium. Gives {session} (null: logged out meanwhile), or {failed: answer}.
+  async function refreshAlone(give) {
     const old = load();
-    if (!old || !isStale(old)) return { session: old };
+    if (!old || !isStale(old)) return give({ session: old });
     const { session, failed } = await authenticate({ refresh_token: old.refresh_token });
     const current = load();
     if (!isSame(current, old)) {
       if (session) revoke(session);
-      return { session: current };
+      return give({ session: current });
     }
     if (session || failed.status === 401) store(session || null);
-    else if (secondsLeft(old) > 0) return { session: old }; // it still serves, and the next call tries again
-    return { session, failed };
+    else if (secondsLeft(old) > 0) return give({ session: old }); // it still serves, and the next call tries again
+    give({ session, failed });
+    if (session) await new Promise((settled) => setTimeout(settled, SETTLE_MS));
   }
 
   let refreshing = null;
   function refresh() {
-    if (!refreshing) {
+    refreshing ||= new Promise((give) => {
+      const work = () => refreshAlone(give);
       // Locks reach across tabs; a page of plain http and a sandboxed frame have none.
-      const work = navigator.locks ? navigator.locks.request(KEY, refreshAlone).catch(refreshAlone) : refreshAlone();
-      refreshing = work.finally(() => (refreshing = null));
-    }
+      if (navigator.locks) navigator.locks.request(KEY, work).catch(work);
+      else work();
+    }).finally(() => (refreshing = null));
     return refreshing;
   }
 
@@ -206,19 +210,16 @@
   // In a shadow tree with a sheet of its own, the page's styles and ids and the dialog's do not meet; and built
   // without markup or style attributes, it asks nothing of a Content-Security-Policy.
   const STYLE = `
-    :host { all: initial !important; }
-    * { box-sizing: border-box; }
+    :host { all: initial !important; } * { box-sizing: border-box; }
     dialog { --accent: #0b57d0; --on-accent: #fff; --bad: #b3261e; color-scheme: light dark;
       width: 22em; max-width: calc(100vw - 2em); padding: 1.5em; border: 1px solid #8888; border-radius: 0.75em;
       font: medium/1.5 system-ui, sans-serif; color: CanvasText; background: Canvas; overflow-wrap: anywhere; }
     dialog::backdrop { background: rgb(0 0 0 / 0.5); }
     h2 { margin: 0; font-size: 1.375em; }
-    p { margin: 0 0 1em; }
-    p:empty { margin: 0; }
+    p { margin: 0 0 1em; } p:empty { margin: 0; } [role="alert"] { color: var(--bad); }
     label { display: block; font-weight: 600; }
     input { display: block; width: 100%; margin: 0.25em 0 1em; padding: 0.5em; border: 1px solid #767676;
       border-radius: 0.375em; font: inherit; }
-    [role="alert"] { color: var(--bad); }
     button { margin-right: 0.75em; padding: 0.5em 1.25em; border: 1px solid var(--accent); border-radius: 0.375em;
       font: inherit; color: var(--accent); background: none; cursor: pointer; }
     [type="submit"] { color: var(--on-accent); background: var(--accent); }
@@ -241,7 +242,7 @@
 
   function open() {
     const field = { required: "", autocapitalize: "none", spellcheck: "false", "aria-describedby": "problem" };
-    const id = make("input", { id: "id", name: "username", autocomplete: "username", autofocus: "", ...field });
+    const id = make("input", { id: "id", name: "username", autocomplete: "username", ...field });
     const hidden = { id: "secret", name: "password", type: "password", autocomplete: "current-password" };
     const secret = make("input", { ...hidden, ...field });
     const problem = make("p", { id: "problem", role: "alert" });
@@ -292,8 +293,7 @@
     dialog.showModal();
   }
 
-  const post = (...args) => call("POST", ...args);
-  const get = (...args) => call("GET", ...args);
+  const [post, get] = ["POST", "GET"].map((method) => call.bind(null, method));
   const params = () => Object.fromEntries(new URLSearchParams(location.search));
   window.Micro = { post, get, requireLogin, isLoggedIn, logout, params };
 })();
