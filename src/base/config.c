@@ -107,11 +107,13 @@ void config_defaults(struct config *c, const char *home)
         .checkpoint_s = 60,
         .keep_logs = false,
         .log_level = LOG_LEVEL_WARNING,
+        .password_memory_bytes = 19 * MI,
+        .password_passes = 2,
     };
     snprintf(c->home, sizeof c->home, "%s", home);
 }
 
-enum value_kind { VALUE_COUNT, VALUE_SIZE, VALUE_WORD, VALUE_ORIGINS };
+enum value_kind { VALUE_COUNT, VALUE_SIZE, VALUE_WORD, VALUE_ORIGINS, VALUE_PROXIES };
 
 /* One key: a number from min to max, or one of `words`, whose index is the value. */
 struct key {
@@ -168,6 +170,16 @@ static void set_log_level(struct config *c, uint64_t value)
     c->log_level = (enum log_level)value;
 }
 
+static void set_password_memory(struct config *c, uint64_t value)
+{
+    c->password_memory_bytes = value;
+}
+
+static void set_password_passes(struct config *c, uint64_t value)
+{
+    c->password_passes = (unsigned)value;
+}
+
 static const struct key keys[] = {
     {"auth", VALUE_WORD, 0, 0, {"required", "open"}, set_auth},
     {"threads", VALUE_COUNT, 1, 256, {NULL}, set_threads},
@@ -179,6 +191,9 @@ static const struct key keys[] = {
     {"keep_logs", VALUE_WORD, 0, 0, {"no", "yes"}, set_keep_logs},
     {"log_level", VALUE_WORD, 0, 0, {"error", "warning", "info", "debug"}, set_log_level},
     {"allow_origins", VALUE_ORIGINS, 0, 0, {NULL}, NULL},
+    {"password_memory", VALUE_SIZE, 8 * MI, GI, {NULL}, set_password_memory},
+    {"password_passes", VALUE_COUNT, 1, 10, {NULL}, set_password_passes},
+    {"trusted_proxies", VALUE_PROXIES, 0, 0, {NULL}, NULL},
 };
 
 #define KEYS_COUNT (sizeof keys / sizeof keys[0])
@@ -239,6 +254,19 @@ static bool set_origins(struct config *c, char *value, const char *at, char prob
     return true;
 }
 
+static bool set_proxies(struct config *c, char *value, const char *at, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    char *rest = NULL;
+    for (char *word = strtok_r(value, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+        if (c->trusted_proxies_count == CONFIG_PROXIES_MAX)
+            return refuse(problem, "%s: more than %d proxies", at, CONFIG_PROXIES_MAX);
+        if (!address_parse(text_of(word), &c->trusted_proxies[c->trusted_proxies_count]))
+            return refuse(problem, "%s: \"%s\" is not an IPv4 or IPv6 address", at, word);
+        c->trusted_proxies_count++;
+    }
+    return true;
+}
+
 static bool set_value(struct config *c, const struct key *key, char *value, const char *at,
                       char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
@@ -246,6 +274,8 @@ static bool set_value(struct config *c, const struct key *key, char *value, cons
     switch (key->kind) {
     case VALUE_ORIGINS:
         return set_origins(c, value, at, problem);
+    case VALUE_PROXIES:
+        return set_proxies(c, value, at, problem);
     case VALUE_WORD:
         while (key->words[number] && strcmp(key->words[number], value) != 0)
             number++;
@@ -370,6 +400,15 @@ const char *config_template(void)
            "\n"
            "# Pages of which origins may call: a list by spaces, like https://www.example.org; empty: all.\n"
            "#allow_origins =\n"
+           "\n"
+           "# What one password hash costs (argon2id): memory, 8M to 1G, and passes over it, 1 to 10. At most two are\n"
+           "# made at a time. An account's hash is made anew at its next login when this has changed.\n"
+           "#password_memory = 19M\n"
+           "#password_passes = 2\n"
+           "\n"
+           "# Addresses, by spaces, of proxies in front of the web server whose X-Forwarded-For is believed when\n"
+           "# failed logins are counted. Name none that others can call from.\n"
+           "#trusted_proxies =\n"
            "\n"
            "# Who may call: required (every chats operation needs a token; this is the default) or open (a call\n"
            "# without a token acts for the namespace that it names).\n";

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/log.h"
 
 #define CONFIG_FILE "chats.conf"
 #define CONFIG_ORIGINS_MAX 32
+#define CONFIG_PROXIES_MAX 32
 #define CONFIG_PROBLEM_BYTES_MAX 512u
 
 enum config_auth { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_OPEN };
@@ -30,6 +32,11 @@ struct config {
     enum log_level log_level;          /* log_level = error|warning|info|debug */
     char *origins[CONFIG_ORIGINS_MAX]; /* allow_origins = a list by spaces; none: any origin ("*"). Owned */
     size_t origins_count;
+    uint64_t password_memory_bytes; /* password_memory = 8M..1G: what one password hash takes (argon2id) */
+    unsigned password_passes;       /* password_passes = 1..10 */
+    /* trusted_proxies = a list by spaces of addresses whose X-Forwarded-For is believed; none by default */
+    struct address trusted_proxies[CONFIG_PROXIES_MAX];
+    size_t trusted_proxies_count;
 };
 
 /*

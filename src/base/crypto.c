@@ -1,8 +1,19 @@
 #include "base/crypto.h"
 
 #include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TOKEN_RANDOM_BYTES 32u
+#define DUMMY_SALT_BYTES 16u /* as libsodium's argon2id has them */
+#define DUMMY_HASH_BYTES 32u
 
 _Static_assert(CRYPTO_DIGEST_BYTES == crypto_generichash_BYTES, "BLAKE2b-256");
+_Static_assert(CRYPTO_PASSWORD_HASH_BYTES_MAX == crypto_pwhash_argon2id_STRBYTES, "a hash as libsodium writes it");
+_Static_assert(CRYPTO_TOKEN_BYTES + 1 ==
+                   sizeof CRYPTO_TOKEN_PREFIX - 1 +
+                       sodium_base64_ENCODED_LEN(TOKEN_RANDOM_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+               "prefix and random bits");
 
 bool crypto_init(void)
 {
@@ -45,4 +56,81 @@ void crypto_digest_list(const struct text *items, size_t count, uint8_t ret[CRYP
             crypto_generichash_update(&state, (const unsigned char *)items[i].data, bytes);
     }
     crypto_generichash_final(&state, ret, CRYPTO_DIGEST_BYTES);
+}
+
+void crypto_random(void *ret, size_t bytes)
+{
+    randombytes_buf(ret, bytes);
+}
+
+void crypto_wipe(void *secret, size_t bytes)
+{
+    sodium_memzero(secret, bytes);
+}
+
+bool crypto_password_hash(struct text password, uint64_t memory_bytes, unsigned passes,
+                          char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX])
+{
+    char hash[CRYPTO_PASSWORD_HASH_BYTES_MAX];
+    if (crypto_pwhash_argon2id_str(hash, password.data ? password.data : "", password.bytes, passes,
+                                   (size_t)memory_bytes) != 0)
+        return false;
+    memcpy(ret, hash, sizeof hash);
+    return true;
+}
+
+/* The hash as libsodium wants it: NUL-terminated. False: it is too long to be one. */
+static bool hash_copy(struct text hash, char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX])
+{
+    if (hash.bytes == 0 || hash.bytes >= CRYPTO_PASSWORD_HASH_BYTES_MAX)
+        return false;
+    memset(ret, 0, CRYPTO_PASSWORD_HASH_BYTES_MAX);
+    memcpy(ret, hash.data, hash.bytes);
+    return true;
+}
+
+bool crypto_password_verify(struct text hash, struct text password)
+{
+    char copy[CRYPTO_PASSWORD_HASH_BYTES_MAX];
+    return hash_copy(hash, copy) &&
+           crypto_pwhash_argon2id_str_verify(copy, password.data ? password.data : "", password.bytes) == 0;
+}
+
+bool crypto_password_outdated(struct text hash, uint64_t memory_bytes, unsigned passes)
+{
+    char copy[CRYPTO_PASSWORD_HASH_BYTES_MAX];
+    return !hash_copy(hash, copy) || crypto_pwhash_argon2id_str_needs_rehash(copy, passes, (size_t)memory_bytes) != 0;
+}
+
+void crypto_password_dummy(uint64_t memory_bytes, unsigned passes, char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX])
+{
+    enum { VARIANT = sodium_base64_VARIANT_ORIGINAL_NO_PADDING };
+    uint8_t bytes[DUMMY_SALT_BYTES + DUMMY_HASH_BYTES];
+    char salt[sodium_base64_ENCODED_LEN(DUMMY_SALT_BYTES, VARIANT)];
+    char hash[sodium_base64_ENCODED_LEN(DUMMY_HASH_BYTES, VARIANT)];
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2base64(salt, sizeof salt, bytes, DUMMY_SALT_BYTES, VARIANT);
+    sodium_bin2base64(hash, sizeof hash, bytes + DUMMY_SALT_BYTES, DUMMY_HASH_BYTES, VARIANT);
+    memset(ret, 0, CRYPTO_PASSWORD_HASH_BYTES_MAX);
+    snprintf(ret, CRYPTO_PASSWORD_HASH_BYTES_MAX, "$argon2id$v=19$m=%u,t=%u,p=1$%s$%s", (unsigned)(memory_bytes / 1024),
+             passes, salt, hash);
+}
+
+void crypto_token(char ret[CRYPTO_TOKEN_BYTES])
+{
+    const size_t prefix_bytes = sizeof CRYPTO_TOKEN_PREFIX - 1;
+    uint8_t bytes[TOKEN_RANDOM_BYTES];
+    char token[CRYPTO_TOKEN_BYTES + 1];
+    randombytes_buf(bytes, sizeof bytes);
+    memcpy(token, CRYPTO_TOKEN_PREFIX, prefix_bytes);
+    sodium_bin2base64(token + prefix_bytes, sizeof token - prefix_bytes, bytes, sizeof bytes,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    memcpy(ret, token, CRYPTO_TOKEN_BYTES);
+    sodium_memzero(bytes, sizeof bytes);
+    sodium_memzero(token, sizeof token);
+}
+
+void crypto_token_digest(struct text token, uint8_t ret[CRYPTO_DIGEST_BYTES])
+{
+    crypto_generichash(ret, CRYPTO_DIGEST_BYTES, (const unsigned char *)token.data, token.bytes, NULL, 0);
 }

@@ -1,5 +1,6 @@
 /*
- * crypto: random ids and digests, by libsodium.
+ * crypto: random ids, digests, passwords and tokens, by libsodium. What is secret is never logged and never stored: a
+ * password is kept as its hash, a token as its digest.
  */
 #ifndef CHATS_BASE_CRYPTO_H
 #define CHATS_BASE_CRYPTO_H
@@ -10,6 +11,13 @@
 
 #define CRYPTO_DIGEST_BYTES 32 /* BLAKE2b-256, RFC 7693 */
 #define CRYPTO_UUID_BYTES 36   /* without a NUL */
+
+#define CRYPTO_PASSWORD_BYTES_MIN 8u
+#define CRYPTO_PASSWORD_BYTES_MAX 1024u
+#define CRYPTO_PASSWORD_HASH_BYTES_MAX 128 /* with its NUL; libsodium's crypto_pwhash_STRBYTES */
+
+#define CRYPTO_TOKEN_PREFIX "chats_" /* so that one that got out is recognised for what it is */
+#define CRYPTO_TOKEN_BYTES 49        /* the prefix and 256 bits in base64url without padding; no NUL */
 
 /* Must succeed before anything else here; safe to call again. False if there is no source of random bytes. */
 bool crypto_init(void) __attribute__((warn_unused_result));
@@ -22,5 +30,38 @@ void crypto_uuid(char ret[CRYPTO_UUID_BYTES]);
 
 /* BLAKE2b-256 of the items, each preceded by its length as 4 big-endian bytes: no two lists share their bytes. */
 void crypto_digest_list(const struct text *items, size_t count, uint8_t ret[CRYPTO_DIGEST_BYTES]);
+
+/* `bytes` random bytes. */
+void crypto_random(void *ret, size_t bytes);
+
+/* Overwrites a secret that is no longer needed; the compiler does not remove it. */
+void crypto_wipe(void *secret, size_t bytes);
+
+/*
+ * The password's argon2id hash (RFC 9106) with its salt and cost, as NUL-terminated ASCII. memory_bytes: 8 KiB or more,
+ * a multiple of 1,024 is used; passes: 1 or more. Takes that much memory and tens of milliseconds: never inside the
+ * gate, and inside a slot (base/slots.h). False: out of memory, ret untouched.
+ */
+bool crypto_password_hash(struct text password, uint64_t memory_bytes, unsigned passes,
+                          char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX]) __attribute__((warn_unused_result));
+
+/* True if the hash is this password's. Costs what making it did. */
+bool crypto_password_verify(struct text hash, struct text password) __attribute__((warn_unused_result));
+
+/* True if the hash was made with another cost than this, or is none. */
+bool crypto_password_outdated(struct text hash, uint64_t memory_bytes, unsigned passes)
+    __attribute__((warn_unused_result));
+
+/*
+ * A hash of that cost which no password has: to verify against where there is no account, so that both take as long.
+ * Costs nothing itself.
+ */
+void crypto_password_dummy(uint64_t memory_bytes, unsigned passes, char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX]);
+
+/* A new token of 256 random bits. No NUL. */
+void crypto_token(char ret[CRYPTO_TOKEN_BYTES]);
+
+/* BLAKE2b-256 of a token's characters, or of any text that claims to be one: what is stored of it. */
+void crypto_token_digest(struct text token, uint8_t ret[CRYPTO_DIGEST_BYTES]);
 
 #endif

@@ -25,6 +25,7 @@ static const struct error_row rows[ERROR_KINDS] = {
     [ERROR_CHAT_ID_CONFLICT] = {"CHAT_ID_CONFLICT", CONFLICT, "The ID is taken by a chat of other users", 0},
     [ERROR_MESSAGE_ID_CONFLICT] = {"MESSAGE_ID_CONFLICT", CONFLICT,
                                    "The ID is taken by a message with another author or text", 0},
+    [ERROR_ACCOUNT_EXISTS] = {"ACCOUNT_EXISTS", CONFLICT, "There is an account of this ID already", 0},
     [ERROR_TOO_LARGE] = {"TOO_LARGE", 413, "Content Too Large", "The request is too large", 0},
     [ERROR_UNSUPPORTED_MEDIA_TYPE] = {"UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type",
                                       "Send the fields as JSON or as a form", 0},

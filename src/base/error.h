@@ -19,6 +19,7 @@ enum error_kind {
     ERROR_METHOD_NOT_ALLOWED,
     ERROR_CHAT_ID_CONFLICT,
     ERROR_MESSAGE_ID_CONFLICT,
+    ERROR_ACCOUNT_EXISTS,
     ERROR_TOO_LARGE,
     ERROR_UNSUPPORTED_MEDIA_TYPE,
     ERROR_TOO_MANY_REQUESTS,
@@ -42,13 +43,17 @@ const struct error_row *error_row(enum error_kind kind) __attribute__((returns_n
 
 #define ERROR_DETAIL_BYTES_MAX 512u /* with the NUL; a longer detail is cut at a character */
 
-/* One error: its kind, and a detail in the caller's terms ("" for the row's). Holds nothing of the inside. */
+/*
+ * One error: its kind, a detail in the caller's terms ("" for the row's), and Retry-After in seconds (0: the row's).
+ * Holds nothing of the inside.
+ */
 struct error {
     enum error_kind kind;
+    unsigned retry_s;
     char detail[ERROR_DETAIL_BYTES_MAX];
 };
 
-/* Sets both and returns kind, so that a caller can `return error_set(...)`. */
+/* Sets kind and detail and returns kind, so that a caller can `return error_set(...)`. */
 enum error_kind error_set(struct error *e, enum error_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

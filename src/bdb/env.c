@@ -120,17 +120,27 @@ static int env_open_tree(struct env *env, int index, u_int32_t create)
     return error;
 }
 
+static bool env_has_tree(const struct env *env, int index)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.db", env->options.home, env->options.trees[index].name);
+    return access(path, F_OK) == 0;
+}
+
 /*
- * The first tree is opened last: where its file is, the home is whole, and no other tree may be missing. Where it is
- * not, a new home is being made.
+ * The first tree is made last: where its file is, the home is whole, and no tree may be missing but one that a newer
+ * program added. Where it is not, a new home is being made.
  */
 static int env_open_trees(struct env *env, bool may_create)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s.db", env->options.home, env->options.trees[0].name);
-    bool create = may_create && access(path, F_OK) != 0;
-    for (int i = 1; i <= env->options.trees_count; i++) {
-        int error = env_open_tree(env, i % env->options.trees_count, create ? DB_CREATE : 0);
+    const struct env_options *options = &env->options;
+    bool is_whole = env_has_tree(env, 0);
+    bool create = may_create && !is_whole;
+    for (int i = 0; i < options->trees_count; i++) {
+        int index = is_whole ? i : (i + 1) % options->trees_count;
+        bool add = may_create && is_whole && index > 0 && options->may_add != NULL && !env_has_tree(env, index) &&
+                   options->may_add(env->trees[0], index);
+        int error = env_open_tree(env, index, create || add ? DB_CREATE : 0);
         if (error != 0) {
             return error;
         }

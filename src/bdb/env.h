@@ -64,6 +64,11 @@ struct env_options {
      * Anything but STORE_OK refuses the environment.
      */
     enum store_status (*opened)(DB_ENV *handle, DB **trees);
+    /*
+     * Called under the gate, in recovery, when the file of a tree is missing from a home that is whole: true if an
+     * older program made the home without that tree, which is made then. `first` is the first tree, open. NULL: never.
+     */
+    bool (*may_add)(DB *first, int tree);
 };
 
 struct env {

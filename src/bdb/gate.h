@@ -37,7 +37,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 1u         /* raise it whenever struct gate_page changes */
+#define GATE_LAYOUT 2u         /* raise it whenever struct gate_page changes */
 #define GATE_WAIT_MS 10000u    /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
 #define GATE_PROBLEM_BYTES_MAX 512u
@@ -94,6 +94,8 @@ struct gate_page {
     _Atomic uint64_t checkpoint_log_end;
     _Atomic uint64_t checkpoint_at_ns; /* monotonic */
     _Atomic uint64_t checkpoint_joins; /* joins, when it was made */
+
+    _Atomic uint64_t tokens_epoch; /* changes when a token is revoked: store/token_cache.h */
 
     /* Counted since the page was set up, for `chatsctl stats` and the tests. */
     _Atomic uint64_t recoveries;

@@ -9,12 +9,27 @@
 
 #include "base/status.h"
 #include "ctl/commands.h"
+#include "rpc/access.h"
+
+#define ID_NAMESPACE "ID [--namespace NS]"
 
 static const struct command commands[] = {
-    {"init", "[--auth open|required]", "make the home", COMMAND_NEEDS_NOTHING, command_init},
-    {"check", "", "show that trees, indexes and checksums are good", COMMAND_NEEDS_STORE, command_check},
-    {"recover", "", "recover the environment now, and checkpoint", COMMAND_NEEDS_STORE, command_recover},
-    {"stats", "", "print what is stored and how it went", COMMAND_NEEDS_STORE, command_stats},
+    {"init", NULL, "[--auth open|required]", "make the home", COMMAND_NEEDS_NOTHING, command_init},
+    {"check", NULL, "", "show that trees, indexes and checksums are good", COMMAND_NEEDS_STORE, command_check},
+    {"recover", NULL, "", "recover the environment now, and checkpoint", COMMAND_NEEDS_STORE, command_recover},
+    {"stats", NULL, "", "print what is stored and how it went", COMMAND_NEEDS_STORE, command_stats},
+    {"account", "add", ID_NAMESPACE " [--type user|service]", "make an account; asks for its secret",
+     COMMAND_NEEDS_STORE, command_account_add},
+    {"account", "list", "[--namespace NS]", "print id, type and time of making, by tabs", COMMAND_NEEDS_STORE,
+     command_account_list},
+    {"account", "passwd", ID_NAMESPACE, "give a new secret; revokes all its tokens", COMMAND_NEEDS_STORE,
+     command_account_passwd},
+    {"account", "remove", ID_NAMESPACE, "remove the account and revoke its tokens", COMMAND_NEEDS_STORE,
+     command_account_remove},
+    {"token", "issue", ID_NAMESPACE " [--expiry SECONDS]", "print a new access token of the account",
+     COMMAND_NEEDS_STORE, command_token_issue},
+    {"token", "revoke", "", "end the family of the token given on standard input", COMMAND_NEEDS_STORE,
+     command_token_revoke},
 };
 
 #define COMMANDS_COUNT (sizeof commands / sizeof commands[0])
@@ -64,15 +79,46 @@ static void chatsctl_usage(FILE *out)
           "else " CHATS_LOCALSTATEDIR "/lib/chats.\n\n",
           out);
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        fprintf(out, "  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+        char call[96];
+        const struct command *command = &commands[i];
+        snprintf(call, sizeof call, "%s%s%s %s", command->name, command->verb != NULL ? " " : "",
+                 command->verb != NULL ? command->verb : "", command->arguments);
+        fprintf(out, "  %-56s %s\n", call, command->summary);
     }
+    fputs("\nA secret or a token is read from the terminal, without echo, or from standard input. The namespace is "
+          "\"" ACCESS_NAMESPACE_DEFAULT "\" unless it is given.\n",
+          out);
+}
+
+/* The row that the words name; NULL after saying why there is none. *ret_words: how many of them it takes. */
+static const struct command *chatsctl_find(int argc, char **argv, int *ret_words)
+{
+    bool has_verbs = false;
+    for (size_t i = 0; i < COMMANDS_COUNT; i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(argv[1], command->name) != 0) {
+            continue;
+        }
+        if (command->verb == NULL || (argc > 2 && strcmp(argv[2], command->verb) == 0)) {
+            *ret_words = command->verb == NULL ? 1 : 2;
+            return command;
+        }
+        has_verbs = true;
+    }
+    if (has_verbs) {
+        (void)command_fail("no command '%s%s%s'; 'chatsctl --help' lists them", argv[1], argc > 2 ? " " : "",
+                           argc > 2 ? argv[2] : "");
+    } else {
+        (void)command_fail("no command '%s'; 'chatsctl --help' lists them", argv[1]);
+    }
+    return NULL;
 }
 
 static int chatsctl_with_store(const struct command *command, const char *home, int argc, char **argv)
 {
     char problem[CONFIG_PROBLEM_BYTES_MAX] = "";
     struct config config;
-    struct command_context context = {.home = home};
+    struct command_context context = {.home = home, .config = &config};
     int exit_status = 1;
     if (!command_become_owner(home)) {
         return 1;
@@ -104,14 +150,9 @@ int main(int argc, char **argv)
         chatsctl_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;
     }
-    const struct command *command = NULL;
-    for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            command = &commands[i];
-        }
-    }
+    int words = 0;
+    const struct command *command = chatsctl_find(argc, argv, &words);
     if (command == NULL) {
-        (void)command_fail("no command '%s'; 'chatsctl --help' lists them", argv[1]);
         return 2;
     }
     ssize_t bytes = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -121,7 +162,7 @@ int main(int argc, char **argv)
     }
     if (command->needs == COMMAND_NEEDS_NOTHING) {
         struct command_context context = {.home = home};
-        return command->run(&context, argc - 1, argv + 1);
+        return command->run(&context, argc - words, argv + words);
     }
-    return chatsctl_with_store(command, home, argc - 1, argv + 1);
+    return chatsctl_with_store(command, home, argc - words, argv + words);
 }

@@ -26,7 +26,9 @@ int command_check(const struct command_context *context, int argc, char **argv)
         printf("not checked to the end (%s), %" PRIu64 " problems\n", store_status_name(status), check.problems);
         return 1;
     }
-    printf("%s: %" PRIu64 " chats, %" PRIu64 " messages, %" PRIu64 " pages, %" PRIu64 " problems\n",
-           check.problems == 0 ? "good" : "damaged", check.chats, check.messages, check.pages, check.problems);
+    printf("%s: %" PRIu64 " chats, %" PRIu64 " messages, %" PRIu64 " accounts, %" PRIu64 " tokens, %" PRIu64
+           " pages, %" PRIu64 " problems\n",
+           check.problems == 0 ? "good" : "damaged", check.chats, check.messages, check.accounts, check.tokens,
+           check.pages, check.problems);
     return check.problems == 0 ? 0 : 1;
 }

@@ -10,7 +10,8 @@
 
 /* What a command works on. `store` is NULL for a command that needs no open home. */
 struct command_context {
-    const char *home; /* absolute */
+    const char *home;            /* absolute */
+    const struct config *config; /* NULL with `store` */
     struct store *store;
 };
 
@@ -21,17 +22,24 @@ typedef int command_fn(const struct command_context *context, int argc, char **a
 
 struct command {
     const char *name;
+    const char *verb;      /* the second word of a command that has two, else NULL */
     const char *arguments; /* for the usage line */
     const char *summary;
     enum command_needs needs;
     command_fn *run;
 };
 
-/* argv[0] is the command's name. */
+/* argv[0] is the command's last word. */
 int command_init(const struct command_context *context, int argc, char **argv);
 int command_check(const struct command_context *context, int argc, char **argv);
 int command_recover(const struct command_context *context, int argc, char **argv);
 int command_stats(const struct command_context *context, int argc, char **argv);
+int command_account_add(const struct command_context *context, int argc, char **argv);
+int command_account_list(const struct command_context *context, int argc, char **argv);
+int command_account_passwd(const struct command_context *context, int argc, char **argv);
+int command_account_remove(const struct command_context *context, int argc, char **argv);
+int command_token_issue(const struct command_context *context, int argc, char **argv);
+int command_token_revoke(const struct command_context *context, int argc, char **argv);
 
 /* One line to standard error, "chatsctl: …"; returns 1. */
 int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

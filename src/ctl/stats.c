@@ -20,6 +20,8 @@ int command_stats(const struct command_context *context, int argc, char **argv)
     } rows[] = {
         {"chats", stats.chats},
         {"messages", stats.messages},
+        {"accounts", stats.accounts},
+        {"tokens", stats.tokens},
         {"tree_bytes", stats.tree_bytes},
         {"log_bytes", stats.log_bytes},
         {"generation", stats.generation},

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "http/client.h"
 #include "rpc/rpc.h"
 
 /* How much of a body that is too large is read: a server that cannot hand it over reports a broken connection. */
@@ -87,6 +88,7 @@ static void read_bearer(struct transport *t, struct request *request)
     /* Where Apache hands the header on by a rewrite rule, its own redirect renames it. */
     if (*value == '\0')
         value = meta(t, "REDIRECT_HTTP_AUTHORIZATION");
+    request->has_authorization = *value != '\0';
     struct text rest = trimmed(text_of(value));
     struct text scheme = {rest.data, 0};
     while (scheme.bytes < rest.bytes && !is_space(rest.data[scheme.bytes]))
@@ -156,8 +158,9 @@ static enum body_fault read_body(struct transport *t, size_t bytes_max, struct b
     return bytes == 0 ? BODY_READ : read_announced(t, bytes, body);
 }
 
-static void request_read(struct transport *t, size_t body_bytes_max, struct buffer *body, struct request *request)
+static void request_read(struct transport *t, const struct config *config, struct buffer *body, struct request *request)
 {
+    const char *forwarded = config->trusted_proxies_count > 0 ? meta(t, "HTTP_X_FORWARDED_FOR") : "";
     *request = (struct request){
         .method = read_method(meta(t, "REQUEST_METHOD")),
         .mount = text_of(meta(t, "SCRIPT_NAME")),
@@ -165,10 +168,11 @@ static void request_read(struct transport *t, size_t body_bytes_max, struct buff
         .query = text_of(meta(t, "QUERY_STRING")),
         .origin = text_of(meta(t, "HTTP_ORIGIN")),
         .namespace = text_of(meta(t, "HTTP_MICRO_NAMESPACE")),
+        .address = client_address(config, text_of(meta(t, "REMOTE_ADDR")), text_of(forwarded)),
         .media = read_media(meta(t, "CONTENT_TYPE")),
     };
     read_bearer(t, request);
-    request->body_fault = read_body(t, body_bytes_max, body);
+    request->body_fault = read_body(t, config->body_bytes_max, body);
     if (request->body_fault == BODY_READ)
         request->body = (struct text){body->data, body->bytes};
 }
@@ -238,7 +242,7 @@ static bool exchange_body(void *context, const char *data, size_t bytes)
     return exchange_flush(x) && x->transport->ops->write(x->transport, data, bytes);
 }
 
-void http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)
+bool http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)
 {
     struct exchange x = {.transport = t, .config = config};
     struct request request;
@@ -247,7 +251,7 @@ void http_serve(struct transport *t, const struct config *config, struct store *
     buffer_init(&body, config->body_bytes_max);
     buffer_init(&x.head, HEAD_BYTES_MAX + JOIN_BYTES_MAX);
 
-    request_read(t, config->body_bytes_max, &body, &request);
+    request_read(t, config, &body, &request);
     x.origin = request.origin;
     x.discards = request.method == METHOD_HEAD;
 
@@ -269,4 +273,5 @@ void http_serve(struct transport *t, const struct config *config, struct store *
     reply_clear(&reply);
     buffer_clear(&x.head);
     buffer_clear(&body);
+    return reply.sweeps;
 }

@@ -9,7 +9,11 @@
 #include "http/transport.h"
 #include "store/store.h"
 
-/* Serves the request that t has: reads it, calls rpc_serve, sends the reply, finishes. store may be NULL (503). */
-void http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena);
+/*
+ * Serves the request that t has: reads it, calls rpc_serve, sends the reply, finishes. store may be NULL (503). True:
+ * store_auth_sweep is due, once the client has its answer.
+ */
+bool http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)
+    __attribute__((warn_unused_result));
 
 #endif

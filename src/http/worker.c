@@ -17,6 +17,7 @@
 #include "base/timestamp.h"
 #include "http/http.h"
 #include "http/transport.h"
+#include "store/auth.h"
 
 /*
  * The default of 8 MiB would count against the address space that shared hosts limit (16 threads: 128 MiB). Serving,
@@ -82,12 +83,15 @@ int worker_run_cgi(const struct config *config, struct store *store)
         log_error("out of memory");
         return EXIT_FAILURE;
     }
+    bool sweeps = false;
     while (t->ops->next(t))
-        http_serve(t, config, store, &arena);
+        sweeps |= http_serve(t, config, store, &arena);
     t->ops->free(t);
     arena_clear(&arena);
     if (store) {
         answer_end();
+        if (sweeps)
+            store_auth_sweep(store);
         store_housekeeping(store);
     }
     return EXIT_SUCCESS;
@@ -115,8 +119,10 @@ static void *responder_run(void *argument)
     struct transport *t = r->transport;
     struct arena arena = {0};
     while (t->ops->next(t)) {
-        http_serve(t, w->config, w->store, &arena);
+        bool sweeps = http_serve(t, w->config, w->store, &arena);
         arena_reset(&arena);
+        if (w->store && sweeps)
+            store_auth_sweep(w->store);
         if (w->store)
             store_housekeeping(w->store);
         if (wants_renewal(w) && !atomic_exchange(&w->renewal, true))

@@ -1,26 +1,73 @@
 #include "rpc/access.h"
 
-enum error_kind access_check(const struct config *config, struct store *store, const struct request *request,
-                             const struct operation *operation, struct caller *ret_caller, struct error *error)
+#include "base/crypto.h"
+
+static enum error_kind store_error(struct error *error, enum store_status status)
 {
-    struct caller caller = {
-        .namespace = TEXT_LITERAL(ACCESS_NAMESPACE_DEFAULT),
-        .account = {NULL, 0},
-        .type = ACCOUNT_SERVICE,
-    };
-    (void)store; /* where tokens will be looked up */
-    if (operation->policy == POLICY_ANYONE) {
+    struct call call = {.error = error};
+    return operation_store_error(&call, status, ERROR_INTERNAL);
+}
+
+/* What to do about it depends on whether the token has been lost on its way: Apache hands none on unless told. */
+static enum error_kind token_needed(const struct request *request, struct error *error)
+{
+    return error_set(error, ERROR_UNAUTHORIZED, "a token is needed: send it as 'Authorization: Bearer TOKEN'%s",
+                     request->has_authorization
+                         ? ""
+                         : "; if you did, the web server may be stripping that header (Apache: CGIPassAuth On)");
+}
+
+static enum error_kind read_token(const struct config *config, struct store *store, const struct request *request,
+                                  const struct operation *operation, struct arena *arena, struct caller *ret_caller,
+                                  struct error *error)
+{
+    uint8_t digest[CRYPTO_DIGEST_BYTES];
+    struct token_holder holder;
+    bool does_without = operation->policy == POLICY_OPTIONAL ||
+                        (operation->policy == POLICY_CALLER && config->auth == CONFIG_AUTH_OPEN);
+    crypto_token_digest(request->bearer, digest);
+    enum store_status status = store_token_check(store, digest, arena, &holder);
+    if (status == STORE_NOT_FOUND) {
+        return error_set(error, ERROR_UNAUTHORIZED, "this token is unknown, expired or revoked: %s",
+                         does_without ? "get a new one, or call without an Authorization header"
+                                      : "get a new one and send it as 'Authorization: Bearer TOKEN'");
+    }
+    if (status != STORE_OK) {
+        return store_error(error, status);
+    }
+    if (operation->policy == POLICY_SERVICE && holder.type != ACCOUNT_SERVICE) {
+        return error_set(error, ERROR_FORBIDDEN, "%s.%s is for services only", operation->service, operation->name);
+    }
+    *ret_caller = (struct caller){holder.namespace, holder.account, holder.type};
+    return ERROR_NONE;
+}
+
+enum error_kind access_check(const struct config *config, struct store *store, const struct request *request,
+                             const struct operation *operation, struct arena *arena, struct caller *ret_caller,
+                             struct error *error)
+{
+    struct caller caller = {.namespace = TEXT_LITERAL(ACCESS_NAMESPACE_DEFAULT), .type = ACCOUNT_USER};
+    switch (operation->policy) {
+    case POLICY_ANYONE:
         *ret_caller = caller;
         return ERROR_NONE;
+    case POLICY_OPTIONAL:
+        break;
+    case POLICY_CALLER:
+        if (!request->has_bearer && config->auth != CONFIG_AUTH_OPEN) {
+            return token_needed(request, error);
+        }
+        caller.type = ACCOUNT_SERVICE;
+        break;
+    case POLICY_TOKEN:
+    case POLICY_SERVICE:
+        if (!request->has_bearer) {
+            return token_needed(request, error);
+        }
+        break;
     }
     if (request->has_bearer) {
-        return error_set(error, ERROR_UNAUTHORIZED, "this token is not known here: %s",
-                         config->auth == CONFIG_AUTH_OPEN
-                             ? "get a new one, or call without an Authorization header"
-                             : "get a new one and send it as 'Authorization: Bearer TOKEN'");
-    }
-    if (config->auth != CONFIG_AUTH_OPEN) {
-        return error_set(error, ERROR_UNAUTHORIZED, "a token is needed: send it as 'Authorization: Bearer TOKEN'");
+        return read_token(config, store, request, operation, arena, ret_caller, error);
     }
     if (request->namespace.bytes > 0) {
         if (!text_is_id(request->namespace)) {

@@ -55,7 +55,10 @@ static enum error_kind check_missing(const struct operation *operation, const st
         fold_list(&values[i].list);
         enough = values[i].given && (field->type != FIELD_ID_LIST || (int64_t)values[i].list.count >= field->min);
         if (!enough && field->missing != ERROR_NONE) {
-            return error_set(error, field->missing, "%s", "");
+            /* Only the contract's own rows say by themselves what is missing. */
+            return field->missing == ERROR_INVALID_REQUEST
+                       ? error_set(error, field->missing, "field '%s' is missing", field->name)
+                       : error_set(error, field->missing, "%s", "");
         }
     }
     return ERROR_NONE;
@@ -87,9 +90,14 @@ static enum error_kind store_field(const struct field *field, const struct value
 {
     struct maybe_time time = {.given = true};
     enum store_order order;
+    enum account_type type;
     enum error_kind kind;
     switch (field->type) {
     case FIELD_STRING:
+        if (field->min > 0 && (value->text.bytes < (uint64_t)field->min || value->text.bytes > (uint64_t)field->max)) {
+            return error_set(error, ERROR_INVALID_REQUEST, "field '%s' must be %lld to %lld bytes", field->name,
+                             (long long)field->min, (long long)field->max);
+        }
         if (value->text.bytes > (uint64_t)field->max) {
             return error_set(error, ERROR_INVALID_REQUEST, "field '%s' must be at most %lld bytes", field->name,
                              (long long)field->max);
@@ -133,6 +141,16 @@ static enum error_kind store_field(const struct field *field, const struct value
         }
         memcpy(argument, &order, sizeof(order));
         break;
+    case FIELD_ACCOUNT_TYPE:
+        if (text_equal(value->text, TEXT_LITERAL("user"))) {
+            type = ACCOUNT_USER;
+        } else if (text_equal(value->text, TEXT_LITERAL("service"))) {
+            type = ACCOUNT_SERVICE;
+        } else {
+            return error_set(error, ERROR_INVALID_REQUEST, "field '%s' must be 'user' or 'service'", field->name);
+        }
+        memcpy(argument, &type, sizeof(type));
+        break;
     }
     return ERROR_NONE;
 }
@@ -142,8 +160,8 @@ enum error_kind decode_request(const struct operation *operation, const struct r
 {
     size_t count = operation->fields_count;
     char *args = arena_alloc(arena, operation->args_bytes);
-    struct values body = {operation, arena, error, arena_alloc(arena, count * sizeof(*body.all))};
-    struct values query = {operation, arena, error, arena_alloc(arena, count * sizeof(*query.all))};
+    struct values body = {operation, arena, error, arena_alloc(arena, count * sizeof(*body.all)), false};
+    struct values query = {operation, arena, error, arena_alloc(arena, count * sizeof(*query.all)), true};
     if (args == NULL || body.all == NULL || query.all == NULL) {
         return no_memory(error);
     }

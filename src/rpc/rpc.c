@@ -127,12 +127,13 @@ static enum error_kind run(struct call *call, const struct request *request, con
         kind = check_body(call->config, request, call->error);
     }
     if (kind == ERROR_NONE) {
-        kind = access_check(call->config, call->store, request, operation, &call->caller, call->error);
+        kind = access_check(call->config, call->store, request, operation, call->arena, &call->caller, call->error);
     }
     if (kind == ERROR_NONE) {
         kind = decode_request(operation, request, &call->caller, call->arena, &args, call->error);
     }
     if (kind == ERROR_NONE) {
+        call->reply->sweeps = operation->sweeps;
         kind = operation->run(call, args);
     }
     if (kind == ERROR_NONE && reply_failed(call->reply)) {
@@ -149,7 +150,7 @@ static void render_error(struct reply *reply, const struct error *error)
     reply_restart(reply);
     reply->code = row->code;
     reply->status = row->status;
-    reply->retry_s = row->retry_s;
+    reply->retry_s = error->retry_s > 0 ? error->retry_s : row->retry_s;
     reply->challenge = error->kind == ERROR_UNAUTHORIZED;
     struct buffer *out = reply_out(reply);
     buffer_printf(out, "{\"Id\":\"%s\",\"Code\":%d,\"Detail\":", row->id, row->code);
@@ -162,7 +163,14 @@ bool rpc_serve(const struct config *config, struct store *store, const struct re
                struct reply *reply)
 {
     struct error error = {.kind = ERROR_NONE};
-    struct call call = {.config = config, .store = store, .arena = arena, .reply = reply, .error = &error};
+    struct call call = {
+        .config = config,
+        .store = store,
+        .address = request->address,
+        .arena = arena,
+        .reply = reply,
+        .error = &error,
+    };
     enum error_kind kind = ERROR_UNKNOWN_OPERATION;
     const struct operation *operation = find_operation(request, &error);
     if (operation != NULL && request->method == METHOD_OPTIONS) {

@@ -28,13 +28,15 @@ enum body_fault {
 /* One request. All views live until the reply is sent. */
 struct request {
     enum method method;
-    struct text mount;     /* SCRIPT_NAME, may be empty */
-    struct text path;      /* PATH_INFO, decoded by the server */
-    struct text query;     /* QUERY_STRING, encoded */
-    struct text origin;    /* the Origin header, empty if none */
-    struct text bearer;    /* the token of "Authorization: Bearer", empty if none */
-    bool has_bearer;       /* there was such a header, even with an empty token */
-    struct text namespace; /* the Micro-Namespace header, empty if none */
+    struct text mount;      /* SCRIPT_NAME, may be empty */
+    struct text path;       /* PATH_INFO, decoded by the server */
+    struct text query;      /* QUERY_STRING, encoded */
+    struct text origin;     /* the Origin header, empty if none */
+    struct text bearer;     /* the token of "Authorization: Bearer", empty if none */
+    bool has_bearer;        /* there was such a header, even with an empty token */
+    bool has_authorization; /* there was an Authorization header of any scheme */
+    struct text address;    /* the client's, as src/http/client.h says; never empty */
+    struct text namespace;  /* the Micro-Namespace header, empty if none */
     enum media_type media;
     enum body_fault body_fault;
     struct text body;
@@ -62,6 +64,7 @@ struct reply {
     const char *allow;  /* Allow header, or NULL */
     unsigned retry_s;   /* Retry-After, or 0 */
     bool challenge;     /* WWW-Authenticate: Bearer */
+    bool sweeps;        /* store_auth_sweep is due once this has been sent */
     struct buffer out;  /* what has gathered and not been sent */
     enum reply_mode mode;
     uint64_t measured_bytes; /* REPLY_MEASURE: so far; REPLY_REPLAY: the length announced */

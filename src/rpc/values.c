@@ -29,6 +29,12 @@ static bool is_camel(const char *snake, struct text key)
     return i == key.bytes;
 }
 
+static enum error_kind unknown_field(struct values *v, struct text key)
+{
+    struct text shown = bytes_shown(key);
+    return error_set(v->error, ERROR_INVALID_REQUEST, "unknown field '%.*s'", (int)shown.bytes, shown.data);
+}
+
 /* The field that key names; *ret_value is its value, marked as seen. `repeats`: a list may come again. NULL: an error.
  */
 static const struct field *find_field(struct values *v, struct text key, bool repeats, struct value **ret_value)
@@ -48,12 +54,16 @@ static const struct field *find_field(struct values *v, struct text key, bool re
             (void)error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' given twice", field->name);
             return NULL;
         }
+        if (v->is_query && field->secret) {
+            (void)error_set(v->error, ERROR_INVALID_REQUEST,
+                            "field '%s' is secret and must not stand in an address: send it in the body", field->name);
+            return NULL;
+        }
         value->seen = spelling;
         *ret_value = value;
         return field;
     }
-    struct text shown = bytes_shown(key);
-    (void)error_set(v->error, ERROR_INVALID_REQUEST, "unknown field '%.*s'", (int)shown.bytes, shown.data);
+    (void)unknown_field(v, key);
     return NULL;
 }
 
@@ -169,6 +179,7 @@ static enum error_kind read_json_member(struct values *v, struct text key, struc
     case FIELD_ID:
     case FIELD_TIMESTAMP:
     case FIELD_ORDER:
+    case FIELD_ACCOUNT_TYPE:
         break;
     }
     if (!json_object_is_type(json, json_type_string)) {
@@ -177,6 +188,62 @@ static enum error_kind read_json_member(struct values *v, struct text key, struc
     enum error_kind kind = copy_string(v, json, &value->text);
     value->given = value->text.bytes > 0;
     return kind;
+}
+
+/* True if fields of the operation are members of an object of this name. */
+static bool is_parent(const struct operation *operation, struct text key)
+{
+    for (size_t i = 0; i < operation->fields_count; i++) {
+        const char *name = operation->fields[i].name;
+        const char *dot = strchr(name, '.');
+        if (dot != NULL && text_equal(key, (struct text){name, (size_t)(dot - name)})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum error_kind read_json_object(struct values *v, struct text parent, struct json_object *object);
+
+/* A member of the object `parent`, which is empty for the body's own. */
+static enum error_kind read_json_named(struct values *v, struct text parent, struct text key, struct json_object *json)
+{
+    struct text name = key;
+    if (memchr(key.data, '.', key.bytes) != NULL) {
+        return unknown_field(v, key); /* the dot is the table's way to write an object's member */
+    }
+    if (parent.bytes > 0) {
+        char *joined = arena_alloc(v->arena, parent.bytes + 1 + key.bytes);
+        if (joined == NULL) {
+            return no_memory(v->error);
+        }
+        memcpy(joined, parent.data, parent.bytes);
+        joined[parent.bytes] = '.';
+        memcpy(joined + parent.bytes + 1, key.data, key.bytes);
+        name = (struct text){joined, parent.bytes + 1 + key.bytes};
+    } else if (is_parent(v->operation, key)) {
+        if (json == NULL) {
+            return ERROR_NONE;
+        }
+        if (!json_object_is_type(json, json_type_object)) {
+            return error_set(v->error, ERROR_INVALID_REQUEST, "field '%.*s' must be an object", (int)key.bytes,
+                             key.data);
+        }
+        return read_json_object(v, key, json);
+    }
+    return read_json_member(v, name, json);
+}
+
+static enum error_kind read_json_object(struct values *v, struct text parent, struct json_object *object)
+{
+    json_object_object_foreach(object, key, member)
+    {
+        enum error_kind kind = read_json_named(v, parent, text_of(key), member);
+        if (kind != ERROR_NONE) {
+            return kind;
+        }
+    }
+    return ERROR_NONE;
 }
 
 enum error_kind values_read_json(struct values *v, struct text body)
@@ -210,13 +277,7 @@ enum error_kind values_read_json(struct values *v, struct text body)
                          json_tokener_error_desc(json_tokener_get_error(tokener)));
         goto out;
     }
-    json_object_object_foreach(object, key, member)
-    {
-        kind = read_json_member(v, text_of(key), member);
-        if (kind != ERROR_NONE) {
-            goto out;
-        }
-    }
+    kind = read_json_object(v, (struct text){NULL, 0}, object);
 out:
     (void)json_object_put(object);
     json_tokener_free(tokener);
@@ -247,6 +308,7 @@ static enum error_kind read_pair(struct values *v, struct text key, struct text 
     case FIELD_ID:
     case FIELD_TIMESTAMP:
     case FIELD_ORDER:
+    case FIELD_ACCOUNT_TYPE:
         break;
     }
     value->text = text;

@@ -23,6 +23,7 @@ struct values {
     struct arena *arena;
     struct error *error;
     struct value *all; /* zeroed, one for each field of the operation */
+    bool is_query;     /* fields that are secret are refused */
 };
 
 /*

@@ -15,14 +15,17 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "store/auth.h"
 #include "store/store.h"
 
-enum account_type { ACCOUNT_USER, ACCOUNT_SERVICE };
-
-/* On whose behalf a call is made: found once, by src/rpc/access.c. Borrowed from the request. */
+/*
+ * On whose behalf a call is made: found once, by src/rpc/access.c. Borrowed from the request and its arena. With a
+ * token all of it is the token's, whatever the header says. Without one the account is empty and the namespace the
+ * header's; the type is service where auth is open and the operation's policy allows for that, else user.
+ */
 struct caller {
     struct text namespace;
-    struct text account; /* empty for a call without a token where auth is open */
+    struct text account;
     enum account_type type;
 };
 
@@ -49,18 +52,20 @@ struct call {
     const struct config *config;
     struct store *store;
     struct caller caller;
+    struct text address; /* the client's, as src/http/client.h says; 1 to TEXT_ID_BYTES_MAX bytes */
     struct arena *arena;
     struct reply *reply;
     struct error *error;
 };
 
 enum field_type {
-    FIELD_STRING,  /* struct text: any UTF-8 without U+0000, 0 to field.max bytes; "" is the same as absent */
+    FIELD_STRING,  /* struct text: UTF-8 without U+0000, field.min to field.max bytes; "" is the same as absent */
     FIELD_ID,      /* struct text: as text_is_id says; "" is the same as absent */
     FIELD_ID_LIST, /* struct text_list: a set of ids, sorted by bytes, duplicates folded; repeated in a form or query */
     FIELD_INT64,   /* int64_t from field.min to field.max: a JSON integer or a decimal string */
-    FIELD_TIMESTAMP, /* struct maybe_time: an RFC 3339 string; "" is the same as absent */
-    FIELD_ORDER      /* enum store_order: "asc", "desc", "" */
+    FIELD_TIMESTAMP,   /* struct maybe_time: an RFC 3339 string; "" is the same as absent */
+    FIELD_ORDER,       /* enum store_order: "asc", "desc", "" */
+    FIELD_ACCOUNT_TYPE /* enum account_type: "user", "service", "" (user) */
 };
 
 struct text_list {
@@ -78,23 +83,27 @@ struct maybe_time {
  * error of an absent field, ERROR_NONE if it may be absent (the zeroed argument is what the handler sees then).
  */
 struct field {
-    const char *name; /* snake_case */
+    const char *name; /* snake_case; "options.namespace": member "namespace" of an object "options" */
     enum field_type type;
     enum error_kind missing;
     size_t offset; /* of the argument in the operation's argument struct */
-    int64_t min;   /* FIELD_INT64: the least value allowed; FIELD_ID_LIST: ids, with fewer it is missing */
+    int64_t min;   /* FIELD_INT64: the least value allowed; FIELD_STRING: bytes; FIELD_ID_LIST: ids, else missing */
     int64_t max;   /* FIELD_INT64: the greatest; FIELD_STRING: bytes; FIELD_ID_LIST: ids */
     enum {
         FIELD_PLAIN,
         FIELD_CALLER
-    } absent; /* FIELD_CALLER: absent means the caller's own account, if it is a user */
+    } absent;    /* FIELD_CALLER: absent means the caller's own account, if it is a user */
+    bool secret; /* refused in a query string: addresses are logged and kept in histories (contract, section 6) */
 };
 
 enum operation_effect { OPERATION_READS, OPERATION_WRITES };
 
 enum operation_policy {
-    POLICY_ANYONE, /* no token is looked at */
-    POLICY_CALLER  /* a token; none is needed where auth is open */
+    POLICY_ANYONE,   /* no token is looked at */
+    POLICY_OPTIONAL, /* no token is needed, but one that is given must be good */
+    POLICY_CALLER,   /* a token; none is needed where auth is open */
+    POLICY_TOKEN,    /* a token, wherever */
+    POLICY_SERVICE   /* a service's token, wherever */
 };
 
 /*
@@ -114,6 +123,7 @@ struct operation {
     const struct field *fields;
     size_t fields_count;
     size_t args_bytes; /* size of the argument struct, 0 if none */
+    bool sweeps;       /* store_auth_sweep is called once it has been answered */
 };
 
 /* The operations of one file. */

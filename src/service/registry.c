@@ -3,6 +3,8 @@
 static const struct operation_table *const tables[] = {
     &chats_operations,
     &health_operations,
+    &auth_operations,
+    &accounts_operations,
 };
 
 const struct operation *registry_at(size_t index)

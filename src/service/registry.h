@@ -6,8 +6,10 @@
 
 #include "service/operation.h"
 
-extern const struct operation_table chats_operations;  /* chats.c */
-extern const struct operation_table health_operations; /* health.c */
+extern const struct operation_table chats_operations;    /* chats.c */
+extern const struct operation_table health_operations;   /* health.c */
+extern const struct operation_table auth_operations;     /* auth.c */
+extern const struct operation_table accounts_operations; /* accounts.c */
 
 /* The index-th operation of all tables, NULL past the end. Lives as long as the program. */
 const struct operation *registry_at(size_t index);

@@ -16,6 +16,8 @@ enum store_status store_recover(struct store *store) __attribute__((warn_unused_
 struct store_stats {
     uint64_t chats;
     uint64_t messages;
+    uint64_t accounts;
+    uint64_t tokens;     /* with those used or expired that are still kept */
     uint64_t tree_bytes; /* size of the trees' files */
     uint64_t log_bytes;  /* size of the log files that are kept */
     uint64_t generation;
@@ -32,6 +34,8 @@ enum store_status store_stats_read(struct store *store, struct store_stats *ret)
 struct store_check {
     uint64_t chats;
     uint64_t messages;
+    uint64_t accounts;
+    uint64_t tokens;
     uint64_t pages;
     uint64_t problems;
     void (*say)(void *context, const char *problem); /* one sentence for each problem; may be NULL */
@@ -40,7 +44,8 @@ struct store_check {
 
 /*
  * Reads every page (checksums), and shows that trees and indexes agree with each other: each record decodes, is found
- * through each of its indexes, each index entry leads to the record it was made from, sequences are dense, times rise.
+ * through each of its indexes, each index entry leads to the record it was made from, sequences are dense, times rise,
+ * tokens have their account.
  * Set say and context before. STORE_OK: it was all looked at, `problems` says how it is.
  */
 enum store_status store_check(struct store *store, struct store_check *check) __attribute__((warn_unused_result));

@@ -5,28 +5,12 @@
 #include <string.h>
 
 #include "base/crypto.h"
-#include "store/admin.h"
-#include "store/walk.h"
+#include "store/check.h"
 
 #define CHECK_PAGES_PER_HOLD 64u
 #define CHECK_NUMBERS_BYTES_MAX (SIZE_MAX / 2)
 
-struct check {
-    struct store_check *report;
-    /* The messages walk: */
-    uint64_t chat_number; /* of the message visited last */
-    uint64_t sequence;
-    uint64_t sent_at_ns;
-    bool hidden;
-    struct buffer message_chats; /* uint64_t: each chat number that messages name, rising */
-    /* The chats walk: */
-    struct buffer chat_numbers; /* uint64_t: each chat's */
-    struct buffer chats;        /* a batch of records, each behind its length in a uint32_t */
-};
-
-static void check_say(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void check_say(struct check *check, const char *format, ...)
+void check_say(struct check *check, const char *format, ...)
 {
     char line[256];
     va_list args;
@@ -39,9 +23,8 @@ static void check_say(struct check *check, const char *format, ...)
     }
 }
 
-/* Inside: true if `tree` leads from this key to this primary key. */
-static enum store_status check_index(struct check *check, struct txn *txn, enum tree tree, const void *key_bytes,
-                                     size_t key_size, struct text primary_key, const char *what)
+enum store_status check_index(struct check *check, struct txn *txn, enum tree tree, const void *key_bytes,
+                              size_t key_size, struct text primary_key, const char *what)
 {
     DB *index = txn->trees[tree];
     DBT key = store_dbt(key_bytes, key_size);
@@ -317,6 +300,11 @@ enum store_status store_check(struct store *store, struct store_check *check)
         /* After the messages: a chat is made before its first message. */
         {TREE_CHATS, &state, check_visit_chat, check_chats_batch},
         {TREE_CHATS_BY_MEMBERS, &state, check_visit_members, NULL},
+        {TREE_ACCOUNTS, &state, check_visit_account, NULL},
+        {TREE_TOKENS, &state, check_visit_token, NULL},
+        {TREE_TOKENS_BY_ACCOUNT, &state, check_visit_token_account, NULL},
+        {TREE_TOKENS_BY_EXPIRY, &state, check_visit_token_expiry, NULL},
+        {TREE_LOGINS, &state, check_visit_login, NULL},
     };
     buffer_init(&state.message_chats, CHECK_NUMBERS_BYTES_MAX);
     buffer_init(&state.chat_numbers, CHECK_NUMBERS_BYTES_MAX);

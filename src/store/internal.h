@@ -5,12 +5,16 @@
 #define CHATS_STORE_INTERNAL_H
 
 #include "bdb/txn.h"
+#include "store/auth.h"
 #include "store/record.h"
 #include "store/store.h"
 #include "store/trees.h"
 
+struct token_cache;
+
 struct store {
     struct env *env;
+    struct token_cache *tokens;
     uint64_t (*now_ns)(void); /* timestamp_now_ns; a test puts its own clock here */
 };
 
@@ -28,5 +32,26 @@ enum store_status store_damaged(const char *tree);
  */
 enum store_status chat_find(struct txn *txn, const struct chat_ref *ref, uint64_t *ret_number)
     __attribute__((warn_unused_result));
+
+/* In a body: the account's record. STORE_NOT_FOUND: there is none. What it holds is the library's memory. */
+enum store_status account_read(struct txn *txn, struct text namespace, struct text id, struct record_account *ret)
+    __attribute__((warn_unused_result));
+
+/* In a body: puts the account's record. */
+enum store_status account_write(struct txn *txn, struct text namespace, struct text id,
+                                const struct record_account *account) __attribute__((warn_unused_result));
+
+#define TOKENS_BATCH 256u /* tokens removed in one transaction: a hold of a few milliseconds */
+
+/*
+ * In a body: removes up to TOKENS_BATCH of the account's tokens, all of them or those of one family (NULL: all), but
+ * never that of the digest `keep` (NULL: none). *ret_more: there may be others left. Every cached check of a token
+ * ends.
+ */
+enum store_status tokens_remove_some(struct txn *txn, struct text namespace, struct text account, const uint8_t *family,
+                                     const uint8_t *keep, bool *ret_more) __attribute__((warn_unused_result));
+
+/* Removes a few outdated failure counts. */
+enum store_status logins_sweep(struct store *store) __attribute__((warn_unused_result));
 
 #endif

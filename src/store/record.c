@@ -35,7 +35,7 @@ uint32_t record_get_u32(const void *bytes)
     return be32toh(sorted);
 }
 
-static size_t record_put_short(uint8_t *ret, struct text t)
+size_t record_put_short(uint8_t *ret, struct text t)
 {
     ret[0] = (uint8_t)t.bytes;
     memcpy(ret + 1, t.data, t.bytes);
@@ -71,8 +71,7 @@ size_t record_key_id(uint64_t chat_number, struct text id, uint8_t ret[RECORD_KE
     return 8 + id.bytes;
 }
 
-/* Takes a length byte and as many bytes off the front of *rest. */
-static bool record_take_short(struct text *rest, struct text *ret)
+bool record_take_short(struct text *rest, struct text *ret)
 {
     if (rest->bytes == 0) {
         return false;

@@ -57,6 +57,30 @@ static enum store_status stats_visit_chat(void *context, struct txn *txn, struct
     return status;
 }
 
+static enum store_status stats_visit_account(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                             struct text record)
+{
+    (void)txn;
+    (void)key;
+    (void)primary_key;
+    (void)record;
+    struct store_stats *stats = context;
+    stats->accounts++;
+    return STORE_OK;
+}
+
+static enum store_status stats_visit_token(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                           struct text record)
+{
+    (void)txn;
+    (void)key;
+    (void)primary_key;
+    (void)record;
+    struct store_stats *stats = context;
+    stats->tokens++;
+    return STORE_OK;
+}
+
 static bool stats_is_log(const char *name)
 {
     return strncmp(name, "log.", 4) == 0 && strlen(name) == strlen("log.0000000001");
@@ -94,8 +118,15 @@ static enum store_status stats_files(const char *home, struct store_stats *stats
 enum store_status store_stats_read(struct store *store, struct store_stats *ret)
 {
     struct store_stats stats = {0};
-    struct walk walk = {.tree = TREE_CHATS, .context = &stats, .visit = stats_visit_chat};
-    enum store_status status = walk_run(store, &walk);
+    const struct walk walks[] = {
+        {TREE_CHATS, &stats, stats_visit_chat, NULL},
+        {TREE_ACCOUNTS, &stats, stats_visit_account, NULL},
+        {TREE_TOKENS, &stats, stats_visit_token, NULL},
+    };
+    enum store_status status = STORE_OK;
+    for (size_t i = 0; status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
+        status = walk_run(store, &walks[i]);
+    }
     if (status == STORE_OK) {
         status = stats_files(store->env->options.home, &stats);
     }

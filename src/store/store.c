@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "store/internal.h"
+#include "store/token_cache.h"
 
 #ifndef CIFS_SUPER_MAGIC
 #define CIFS_SUPER_MAGIC 0xFF534D42
@@ -105,10 +106,18 @@ enum store_status store_open(const struct config *config, struct store **ret, ch
         .trees = trees_table(),
         .trees_count = TREES,
         .opened = trees_opened,
+        .may_add = trees_may_add,
     };
     store->now_ns = timestamp_now_ns;
+    store->tokens = token_cache_new();
+    if (store->tokens == NULL) {
+        snprintf(problem, CONFIG_PROBLEM_BYTES_MAX, "out of memory");
+        free(store);
+        return STORE_NO_MEMORY;
+    }
     enum store_status status = env_open(&options, &store->env, problem);
     if (status != STORE_OK) {
+        token_cache_free(store->tokens);
         free(store);
         return status;
     }
@@ -120,6 +129,7 @@ void store_close(struct store *store)
 {
     if (store != NULL) {
         env_close(store->env);
+        token_cache_free(store->tokens);
         free(store);
     }
 }

@@ -7,7 +7,19 @@
 #include "base/log.h"
 #include "store/record.h"
 
-#define TREES_FORMAT 1u /* of a home as a whole; raise it when an older program could not read a newer home */
+/*
+ * Of a home as a whole; raise it when an older program could not read a newer home, or would leave an index behind.
+ * 2: tokens have indexes, failed logins are counted.
+ */
+#define TREES_FORMAT 2u
+#define TREES_FORMAT_KEY "format"
+
+/* The format that brought a tree; those not named are of format 1. */
+static const uint32_t trees_since[TREES] = {
+    [TREE_TOKENS_BY_ACCOUNT] = 2,
+    [TREE_TOKENS_BY_EXPIRY] = 2,
+    [TREE_LOGINS] = 2,
+};
 
 static struct text trees_text(const DBT *dbt)
 {
@@ -65,6 +77,31 @@ static int trees_key_id(DB *secondary, const DBT *key, const DBT *record, DBT *r
     return trees_give_key(ret_key, bytes, record_key_id(record_get_u64(key->data), message.id, bytes));
 }
 
+static int trees_key_account(DB *secondary, const DBT *key, const DBT *record, DBT *ret_key)
+{
+    (void)secondary;
+    (void)key;
+    struct record_token token;
+    uint8_t bytes[RECORD_KEY_ACCOUNT_BYTES_MAX];
+    if (!record_token_decode(trees_text(record), &token)) {
+        return DB_DONOTINDEX;
+    }
+    return trees_give_key(ret_key, bytes, record_key_account(token.namespace, token.account, token.family, bytes));
+}
+
+static int trees_key_expiry(DB *secondary, const DBT *key, const DBT *record, DBT *ret_key)
+{
+    (void)secondary;
+    (void)key;
+    struct record_token token;
+    uint8_t bytes[RECORD_KEY_EXPIRY_BYTES];
+    if (!record_token_decode(trees_text(record), &token)) {
+        return DB_DONOTINDEX;
+    }
+    record_put_u64(bytes, token.expiry_ns);
+    return trees_give_key(ret_key, bytes, sizeof bytes);
+}
+
 static const struct env_tree trees_rows[TREES] = {
     [TREE_META] = {.name = "meta", .primary = -1},
     [TREE_CHATS] = {.name = "chats", .primary = -1},
@@ -77,6 +114,15 @@ static const struct env_tree trees_rows[TREES] = {
     [TREE_MESSAGES_BY_ID] = {.name = "messages_by_id", .primary = TREE_MESSAGES, .key = trees_key_id},
     [TREE_ACCOUNTS] = {.name = "accounts", .primary = -1},
     [TREE_TOKENS] = {.name = "tokens", .primary = -1},
+    [TREE_TOKENS_BY_ACCOUNT] = {.name = "tokens_by_account",
+                                .primary = TREE_TOKENS,
+                                .flags = DB_DUPSORT,
+                                .key = trees_key_account},
+    [TREE_TOKENS_BY_EXPIRY] = {.name = "tokens_by_expiry",
+                               .primary = TREE_TOKENS,
+                               .flags = DB_DUPSORT,
+                               .key = trees_key_expiry},
+    [TREE_LOGINS] = {.name = "logins", .primary = -1},
 };
 
 const struct env_tree *trees_table(void)
@@ -97,8 +143,10 @@ static bool trees_is_empty(DB *tree)
     return error == DB_NOTFOUND;
 }
 
-static int trees_write_format(DB_ENV *handle, DB *meta, DBT *key)
+static int trees_write_format(DB_ENV *handle, DB *meta)
 {
+    char name[] = TREES_FORMAT_KEY;
+    DBT key = {.data = name, .size = sizeof name - 1};
     uint8_t bytes[4];
     record_put_u32(bytes, TREES_FORMAT);
     DBT value = {.data = bytes, .size = sizeof bytes};
@@ -107,7 +155,7 @@ static int trees_write_format(DB_ENV *handle, DB *meta, DBT *key)
     if (error != 0) {
         return error;
     }
-    error = meta->put(meta, txn, key, &value, 0);
+    error = meta->put(meta, txn, &key, &value, 0);
     if (error != 0) {
         (void)txn->abort(txn);
         return error;
@@ -115,28 +163,49 @@ static int trees_write_format(DB_ENV *handle, DB *meta, DBT *key)
     return txn->commit(txn, 0);
 }
 
-enum store_status trees_opened(DB_ENV *handle, DB **trees)
+/* 0, DB_NOTFOUND, EINVAL for a damaged one, or the library's error. */
+static int trees_read_format(DB *meta, uint32_t *ret)
 {
-    DB *meta = trees[TREE_META];
-    char name[] = "format";
+    char name[] = TREES_FORMAT_KEY;
     DBT key = {.data = name, .size = sizeof name - 1};
     DBT value = {0};
     int error = meta->get(meta, NULL, &key, &value, 0);
-    if (error == DB_NOTFOUND && trees_is_empty(trees[TREE_CHATS])) {
-        /* A new home, or one whose making was cut off here. */
-        error = trees_write_format(handle, meta, &key);
+    if (error == 0 && value.size != 4) {
+        return EINVAL;
+    }
+    if (error == 0) {
+        *ret = record_get_u32(value.data);
+    }
+    return error;
+}
+
+bool trees_may_add(DB *meta, int tree)
+{
+    uint32_t format = 0; /* of a home whose making was cut off */
+    int error = trees_read_format(meta, &format);
+    return (error == 0 || error == DB_NOTFOUND) && format < trees_since[tree];
+}
+
+enum store_status trees_opened(DB_ENV *handle, DB **trees)
+{
+    uint32_t format = 0;
+    int error = trees_read_format(trees[TREE_META], &format);
+    /* Not there: a new home, or one whose making was cut off here. */
+    bool is_new = error == DB_NOTFOUND && trees_is_empty(trees[TREE_CHATS]);
+    if (is_new || (error == 0 && format > 0 && format < TREES_FORMAT)) {
+        error = trees_write_format(handle, trees[TREE_META]);
         if (error != 0) {
             log_error("cannot write the home's format: %s", db_strerror(error));
             return STORE_UNAVAILABLE;
         }
         return STORE_OK;
     }
-    if (error != 0 || value.size != 4) {
-        log_error("cannot read the home's format: %s", error != 0 ? db_strerror(error) : "it is damaged");
+    if (error != 0 || format == 0) {
+        log_error("cannot read the home's format: %s",
+                  error != 0 && error != EINVAL ? db_strerror(error) : "it is damaged");
         return STORE_CORRUPT;
     }
-    uint32_t format = record_get_u32(value.data);
-    if (format != TREES_FORMAT) {
+    if (format > TREES_FORMAT) {
         log_error("the home is of format %u, made by a newer version of chats; this one reads format %u",
                   (unsigned)format, TREES_FORMAT);
         return STORE_CORRUPT;

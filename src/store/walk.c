@@ -78,7 +78,7 @@ enum store_status walk_run(struct store *store, const struct walk *walk)
 {
     struct walk_state state = {.walk = walk};
     enum store_status status = STORE_OK;
-    buffer_init(&state.at, RECORD_KEY_NAME_BYTES_MAX);
+    buffer_init(&state.at, RECORD_KEY_ACCOUNT_BYTES_MAX); /* the longest key of all */
     while (status == STORE_OK && !state.ended) {
         status = txn_read(store->env, walk_body, &state);
         if (status == STORE_OK && walk->after_batch != NULL) {

@@ -98,6 +98,7 @@ class CgiVariant(Variant):
             **server.program_environment(self.home),
             "GATEWAY_INTERFACE": "CGI/1.1",
             "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": script,
             "PATH_INFO": info,

@@ -75,8 +75,9 @@ class Lighttpd:
         self.folder = folder
         self.log = folder / "lighttpd.log"
         self.output = folder / "output"
+        self.program_log = folder / "program.log"  # server.breakagelog in deploy/lighttpd/server.conf
         folder.mkdir(parents=True, exist_ok=True)
-        paths = {"chats_program": build / "cgi-bin" / "chats.fcgi", "chats_home": home}
+        paths = {"chats_program": build / "cgi-bin" / "chats.fcgi", "chats_home": home, "chats_web": TOP / "src" / "web"}
         if kind == "fastcgi":
             paths["chats_socket"] = folder / "fastcgi.socket"
         name = f"chats-{kind}.conf"
@@ -111,7 +112,8 @@ class Lighttpd:
 
     def log_text(self):
         """All that the server and the program said so far."""
-        return "".join(f.read_text("utf-8", errors="replace") for f in (self.log, self.output) if f.exists())
+        files = (self.log, self.output, self.program_log)
+        return "".join(f.read_text("utf-8", errors="replace") for f in files if f.exists())
 
     def workers(self):
         """Process ids of the program's processes."""

@@ -21,13 +21,16 @@ ERRORS = {
     "MISSING_TEXT": (400, "Bad Request", "Missing text"),
     "INVALID_REQUEST": (400, "Bad Request", None),
     "UNAUTHORIZED": (401, "Unauthorized", None),
+    "FORBIDDEN": (403, "Forbidden", None),
     "NOT_FOUND": (404, "Not Found", "Chat not found"),
     "UNKNOWN_OPERATION": (404, "Not Found", None),
     "METHOD_NOT_ALLOWED": (405, "Method Not Allowed", None),
     "CHAT_ID_CONFLICT": (409, "Conflict", None),
     "MESSAGE_ID_CONFLICT": (409, "Conflict", None),
+    "ACCOUNT_EXISTS": (409, "Conflict", None),
     "TOO_LARGE": (413, "Content Too Large", None),
     "UNSUPPORTED_MEDIA_TYPE": (415, "Unsupported Media Type", None),
+    "TOO_MANY_REQUESTS": (429, "Too Many Requests", None),
     "UNAVAILABLE": (503, "Service Unavailable", None),
 }
 
@@ -128,6 +131,10 @@ class Tester:
 
     def get(self, target, headers=(), **options):
         return self.call("GET", f"/chats/Chats/{target}", None, headers, **options)
+
+    def auth(self, operation, body=None, headers=(), **options):
+        """operation: "Auth/Token", "Accounts/List"."""
+        return self.call("POST", f"/auth/{operation}", body, headers, **options)
 
     def at_once(self, calls):
         """Runs the functions, all at the same time; their results in order."""

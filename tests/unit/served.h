@@ -67,6 +67,7 @@ static inline int set_up(void **state)
     f->bodies_left = UINT32_MAX;
     f->request.method = METHOD_POST;
     f->request.mount = text_of("/chats");
+    f->request.address = text_of("192.0.2.1");
     buffer_init(&f->body, 100000000);
     *state = f;
     return 0;

@@ -311,6 +311,7 @@ static void errors_read_as_the_contract_says(void **state)
         {ERROR_METHOD_NOT_ALLOWED, 405, "METHOD_NOT_ALLOWED", "Method Not Allowed", NULL},
         {ERROR_CHAT_ID_CONFLICT, 409, "CHAT_ID_CONFLICT", "Conflict", NULL},
         {ERROR_MESSAGE_ID_CONFLICT, 409, "MESSAGE_ID_CONFLICT", "Conflict", NULL},
+        {ERROR_ACCOUNT_EXISTS, 409, "ACCOUNT_EXISTS", "Conflict", NULL},
         {ERROR_TOO_LARGE, 413, "TOO_LARGE", "Content Too Large", NULL},
         {ERROR_UNSUPPORTED_MEDIA_TYPE, 415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type", NULL},
         {ERROR_TOO_MANY_REQUESTS, 429, "TOO_MANY_REQUESTS", "Too Many Requests", NULL},

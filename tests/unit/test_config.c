@@ -56,6 +56,9 @@ static void assert_defaults(const struct config *c)
     assert_false(c->keep_logs);
     assert_int_equal(c->log_level, LOG_LEVEL_WARNING);
     assert_int_equal(c->origins_count, 0);
+    assert_int_equal(c->password_memory_bytes, 19 << 20);
+    assert_int_equal(c->password_passes, 2);
+    assert_int_equal(c->trusted_proxies_count, 0);
 }
 
 static void an_empty_chats_conf_means_the_defaults(void **state)
@@ -94,7 +97,7 @@ static void the_template_says_the_defaults(void **state)
         }
         line += bytes + 1;
     }
-    assert_int_equal(settings, 9);
+    assert_int_equal(settings, 12);
     assert_true(load(home, text, &c, problem));
     assert_defaults(&c);
     config_clear(&c);
@@ -118,7 +121,10 @@ static void every_key_is_read(void **state)
                      "checkpoint_seconds = 5\n"
                      "keep_logs = yes\n"
                      "log_level = debug\n"
-                     "allow_origins = https://a.example http://localhost:8080\n",
+                     "allow_origins = https://a.example http://localhost:8080\n"
+                     "password_memory = 64M\n"
+                     "password_passes = 3\n"
+                     "trusted_proxies = 10.0.0.1\t2001:db8::1\n",
                      &c, problem));
     assert_int_equal(c.auth, CONFIG_AUTH_OPEN);
     assert_int_equal(c.threads, 4);
@@ -132,6 +138,14 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.origins_count, 2);
     assert_string_equal(c.origins[0], "https://a.example");
     assert_string_equal(c.origins[1], "http://localhost:8080");
+    assert_int_equal(c.password_memory_bytes, 67108864);
+    assert_int_equal(c.password_passes, 3);
+    struct address proxy;
+    assert_int_equal(c.trusted_proxies_count, 2);
+    assert_true(address_parse(T("10.0.0.1"), &proxy));
+    assert_true(address_equal(&c.trusted_proxies[0], &proxy));
+    assert_true(address_parse(T("2001:db8:0::1"), &proxy));
+    assert_true(address_equal(&c.trusted_proxies[1], &proxy));
     config_clear(&c);
     assert_int_equal(c.origins_count, 0);
 }
@@ -159,6 +173,12 @@ static void values_are_allowed_up_to_their_edges(void **state)
         "allow_origins =",
         "allow_origins = *",
         "auth = required",
+        "password_memory = 8M",
+        "password_memory = 1G",
+        "password_passes = 1",
+        "password_passes = 10",
+        "trusted_proxies =",
+        "trusted_proxies = ::1",
     };
     const char *home = *state;
     for (size_t i = 0; i < COUNT(allowed); i++) {
@@ -212,6 +232,15 @@ static void a_refusal_names_its_line(void **state)
         "allow_origins = ://x",
         "allow_origins = https://a.example,https://b.example",
         "allow_origins = https://a.example *",
+        "password_memory = 8388607",
+        "password_memory = 1073741825",
+        "password_passes = 0",
+        "password_passes = 11",
+        "trusted_proxies = proxy.example.org",
+        "trusted_proxies = 10.0.0.0/8",
+        "trusted_proxies = 10.0.0.1,10.0.0.2",
+        "trusted_proxies = 10.0.0.1:80",
+        "trusted_proxies = *",
         "max_limit = 5\nmax_limit = 5",
     };
     const char *home = *state;
@@ -255,6 +284,28 @@ static void more_origins_than_there_is_room_for_are_refused(void **state)
     assert_int_equal(c.origins_count, CONFIG_ORIGINS_MAX);
     config_clear(&c);
     buffer_append_z(&content, " http://a.example");
+    file_write(home, CONFIG_FILE, (struct text){content.data, content.bytes});
+    assert_false(config_load(&c, home, problem));
+    buffer_clear(&content);
+    assert_non_null(strstr(problem, "line 1"));
+    config_clear(&c);
+}
+
+static void more_proxies_than_there_is_room_for_are_refused(void **state)
+{
+    const char *home = *state;
+    struct config c;
+    char problem[CONFIG_PROBLEM_BYTES_MAX];
+    struct buffer content;
+    buffer_init(&content, 4096);
+    buffer_append_z(&content, "trusted_proxies =");
+    for (int i = 0; i < CONFIG_PROXIES_MAX; i++)
+        buffer_printf(&content, " 10.0.0.%d", i);
+    file_write(home, CONFIG_FILE, (struct text){content.data, content.bytes});
+    assert_true(config_load(&c, home, problem));
+    assert_int_equal(c.trusted_proxies_count, CONFIG_PROXIES_MAX);
+    config_clear(&c);
+    buffer_append_z(&content, " 10.0.1.0");
     file_write(home, CONFIG_FILE, (struct text){content.data, content.bytes});
     assert_false(config_load(&c, home, problem));
     buffer_clear(&content);
@@ -449,6 +500,7 @@ int main(void)
         IN_FOLDER(a_refusal_names_its_line),
         IN_FOLDER(a_zero_byte_in_chats_conf_is_refused),
         IN_FOLDER(more_origins_than_there_is_room_for_are_refused),
+        IN_FOLDER(more_proxies_than_there_is_room_for_are_refused),
         IN_FOLDER(a_folder_without_chats_conf_is_not_a_home),
         IN_FOLDER(the_environment_names_the_home_first),
         IN_FOLDER(the_file_beside_the_program_names_it_next),

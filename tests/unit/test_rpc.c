@@ -7,7 +7,7 @@
 static const char send_body[] = "{\"id\":\"m1\",\"chat_id\":\"c1\",\"author_id\":\"jane\",\"text\":\"a \\\"b\\\"\"}";
 
 /* Section 1 of the contract. What an empty call answers tells which operation was found. */
-static const struct address {
+static const struct called_address {
     const char *mount;
     const char *path;
     const char *id;
@@ -208,6 +208,14 @@ static void where_auth_is_required_a_call_without_a_token_is_refused(void **stat
     struct fixture *f = *state;
     f->config.auth = CONFIG_AUTH_REQUIRED;
     f->request.namespace = text_of("a\tb");
+    serve(f, "/SendMessage", "nonsense");
+    assert_answer(
+        f, 401,
+        "{\"Id\":\"UNAUTHORIZED\",\"Code\":401,\"Detail\":\"a token is needed: send it as 'Authorization: Bearer "
+        "TOKEN'; if you did, the web server may be stripping that header (Apache: CGIPassAuth On)\",\"Status\":"
+        "\"Unauthorized\"}");
+    assert_true(f->reply.challenge);
+    f->request.has_authorization = true;
     serve(f, "/SendMessage", "nonsense");
     assert_answer(
         f, 401,

@@ -399,7 +399,7 @@ static void a_home_of_a_newer_format_is_refused(void **state)
     assert_int_equal(env_enter(f->store->env, GATE_WRITING), STORE_OK);
     DB *meta = f->store->env->trees[TREE_META];
     DBT key = store_dbt("format", 6);
-    DBT value = store_dbt("\0\0\0\2", 4);
+    DBT value = store_dbt("\0\0\0\3", 4);
     assert_int_equal(meta->put(meta, NULL, &key, &value, 0), 0);
     env_leave(f->store->env);
     assert_int_equal(store_recover(f->store), STORE_CORRUPT);

@@ -1,16 +1,20 @@
 """The cases, by what they are about. Importing the package adds them all to lib.suite.CASES."""
 
-from cases import addresses, bodies, chats, fields, json_refusals, lists, messages, origins, replies, tenants
+from cases import access, accounts, addresses, bodies, chats, fields, json_refusals, lists, logins, messages, origins, pages, replies, tenants
 
 __all__ = [
+    "access",
+    "accounts",
     "addresses",
     "bodies",
     "chats",
     "fields",
     "json_refusals",
     "lists",
+    "logins",
     "messages",
     "origins",
+    "pages",
     "replies",
     "tenants",
 ]

@@ -63,9 +63,9 @@ UNKNOWN = (
     ("/v1", "v1"),
     ("/chats/Chats/Cr%C3%A9er", "Créer"),
     ("/chats/Chats/a%22b%5C", 'a"b\\'),
-    # Their time comes with the accounts, in the next issue; they are dispatched to, and named, already.
-    ("/auth/Auth/Token", "Auth/Token"),
-    ("/auth/Accounts/List", "Accounts/List"),
+    ("/auth/Auth/Login", "Auth/Login"),
+    ("/auth/Tokens", "auth/Tokens"),
+    ("/chats/Accounts/Lists", "Accounts/Lists"),
 )
 
 

@@ -1,0 +1,30 @@
+/*
+ * address: a client's network address. IPv4 is held as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2), so that each
+ * address has one form.
+ */
+#ifndef CHATS_BASE_ADDRESS_H
+#define CHATS_BASE_ADDRESS_H
+
+#include <stdint.h>
+
+#include "base/text.h"
+
+#define ADDRESS_BYTES 16u
+
+struct address {
+    uint8_t bytes[ADDRESS_BYTES];
+};
+
+/* Reads a literal IPv4 or IPv6 address, as inet_pton(3) does; no port, brackets or zone. False, *ret untouched: none.
+ */
+bool address_parse(struct text t, struct address *ret) __attribute__((warn_unused_result));
+
+bool address_equal(const struct address *a, const struct address *b);
+
+/*
+ * How many leading bytes of the address tell one subscriber from another: all of an IPv4 address, the first 8 of an
+ * IPv6 one, of which a subscriber is given a /64 or more (RFC 6177).
+ */
+size_t address_subscriber_bytes(const struct address *a);
+
+#endif

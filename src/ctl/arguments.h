@@ -1,0 +1,26 @@
+/*
+ * arguments: what stands behind a command about accounts and tokens. Never a secret: other users see a process's
+ * arguments.
+ */
+#ifndef CHATS_CTL_ARGUMENTS_H
+#define CHATS_CTL_ARGUMENTS_H
+
+#include "store/auth.h"
+
+#define ARGUMENT_ID 1u
+#define ARGUMENT_NAMESPACE 2u
+#define ARGUMENT_TYPE 4u
+#define ARGUMENT_EXPIRY 8u
+
+struct arguments {
+    struct text id;
+    struct text namespace; /* the default one if it is not given */
+    enum account_type type;
+    uint64_t expiry_s;
+};
+
+/* Reads them; `takes`: ARGUMENT_ bits. An id that is taken must be given. False: wrongly called, and why has been said.
+ */
+bool arguments_read(int argc, char **argv, unsigned takes, struct arguments *ret) __attribute__((warn_unused_result));
+
+#endif
