@@ -167,6 +167,7 @@ static void request_read(struct transport *t, const struct config *config, struc
         .path = text_of(meta(t, "PATH_INFO")),
         .query = text_of(meta(t, "QUERY_STRING")),
         .origin = text_of(meta(t, "HTTP_ORIGIN")),
+        .is_preflight = *meta(t, "HTTP_ACCESS_CONTROL_REQUEST_METHOD") != '\0',
         .namespace = text_of(meta(t, "HTTP_MICRO_NAMESPACE")),
         .address = client_address(config, text_of(meta(t, "REMOTE_ADDR")), text_of(forwarded)),
         .media = read_media(meta(t, "CONTENT_TYPE")),

@@ -173,7 +173,8 @@ bool rpc_serve(const struct config *config, struct store *store, const struct re
     };
     enum error_kind kind = ERROR_UNKNOWN_OPERATION;
     const struct operation *operation = find_operation(request, &error);
-    if (operation != NULL && request->method == METHOD_OPTIONS) {
+    /* A browser's is answered whatever it asks for: else the page is told of a network error, not what was wrong. */
+    if (request->method == METHOD_OPTIONS && (operation != NULL || request->is_preflight)) {
         reply->code = 204;
         reply->status = "No Content";
         return reply_finish(reply);

@@ -32,6 +32,7 @@ struct request {
     struct text path;       /* PATH_INFO, decoded by the server */
     struct text query;      /* QUERY_STRING, encoded */
     struct text origin;     /* the Origin header, empty if none */
+    bool is_preflight;      /* an OPTIONS request with Access-Control-Request-Method: a browser's (Fetch, CORS) */
     struct text bearer;     /* the token of "Authorization: Bearer", empty if none */
     bool has_bearer;        /* there was such a header, even with an empty token */
     bool has_authorization; /* there was an Authorization header of any scheme */

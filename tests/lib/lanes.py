@@ -220,21 +220,21 @@ class Lane:
             return CgiVariant(self.build, home, self.wrap)
         return LighttpdVariant(self.name.removeprefix("lighttpd-"), self.build, home, folder)
 
-    def variant(self, name, auth="open", settings=(), missing=False, home=None):
+    def variant(self, name, auth="open", settings=(), missing=False, killed=False, home=None):
         """
-        The variant of this name, made at its first use. missing: there is no home where the program looks; home: serve
-        this one, and let what serves it be killed.
+        The variant of this name, made at its first use. missing: there is no home where the program looks; killed:
+        the case kills what serves it; home: serve this one, which is there.
         """
         if name not in self._variants:
             folder = self.folder / name
             folder.mkdir()
-            if home is not None:
+            if killed:
                 self._killed.add(name)
-            else:
+            if missing:
+                self._missing.add(name)
+            if home is None:
                 home = folder / "home"
-                if missing:
-                    self._missing.add(name)
-                else:
+                if not missing:
                     server.make_home(self.build, home, auth, settings)
             self._variants[name] = self._make(home, folder / "server")
         return self._variants[name]

@@ -117,6 +117,15 @@ static void options_on_a_known_address_is_an_empty_204(void **state)
     assert_int_equal(f->store.calls, 0);
 }
 
+static void a_preflight_for_an_unknown_address_is_answered_too(void **state)
+{
+    struct fixture *f = *state;
+    f->request.method = METHOD_OPTIONS;
+    f->request.is_preflight = true;
+    serve(f, "/Nothing", "");
+    assert_answer(f, 204, "");
+}
+
 static void body_faults_come_after_the_method_and_before_access(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +242,7 @@ int main(void)
         WITH_FIXTURE(an_unknown_operation_is_named_whatever_its_bytes),
         WITH_FIXTURE(methods_are_those_of_section_2),
         WITH_FIXTURE(options_on_a_known_address_is_an_empty_204),
+        WITH_FIXTURE(a_preflight_for_an_unknown_address_is_answered_too),
         WITH_FIXTURE(body_faults_come_after_the_method_and_before_access),
         WITH_FIXTURE(without_a_store_every_operation_is_unavailable),
         WITH_FIXTURE(an_open_call_is_a_service_of_the_headers_namespace),

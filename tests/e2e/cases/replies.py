@@ -11,9 +11,10 @@ PRIVATE_BYTES_MAX = 8 << 20  # an answer held in memory would take 60
 
 
 def long_chat(t, count):
-    """A chat of `count` messages of 60 KB, sent four at a time and without --wrap; one for all cases of a lane."""
-    if count in t.lane.kept:
-        return t.lane.kept[count]
+    """A chat of `count` messages of 60 KB, sent four at a time and without --wrap; one for all cases of a home."""
+    key = (str(t.variant.home), count)
+    if key in t.lane.kept:
+        return t.lane.kept[key]
     chat, users = t.chat()
 
     def send(n):
@@ -21,7 +22,7 @@ def long_chat(t, count):
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(send, range(count)))
-    t.lane.kept[count] = chat
+    t.lane.kept[key] = chat
     return chat
 
 
@@ -45,18 +46,18 @@ def _(t):
 
 @case("an answer that breaks off midway is not ended as if it were complete", LIST)
 def _(t):
-    chat = long_chat(t, 1000)
-    cut = t.on("cut", home=t.variant.home)
+    cut = t.on("cut", killed=True)  # a home of its own: who is killed there may be inside the gate, and that is said in the log
+    chat = long_chat(cut, 300)
     for _ in range(20):  # the answer may be through before the kill
         got = cut.variant.cut("/Chats/ListMessages", f"chat_id={chat}&limit=1000")
         equal(got.status, 200, "the status of the answer that was begun")
         if not got.complete:
             break
-        equal(len(json.loads(got.body)["messages"]), 1000, "the number of messages in a complete answer")
+        equal(len(json.loads(got.body)["messages"]), 300, "the number of messages in a complete answer")
     else:
         raise AssertionError("20 kills came too late")
-    t.ok(t.get("Health"), {"status": "ok"})
-    equal(len(t.messages(chat, limit=2)), 2, "the messages listed after it")
+    cut.ok(cut.get("Health"), {"status": "ok"})
+    equal(len(cut.messages(chat, limit=2)), 2, "the messages listed after it")
 
 
 @case("answers around 1 MiB arrive whole", LIST)
