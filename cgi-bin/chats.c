@@ -22,8 +22,9 @@
 static bool standard_descriptors_open(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
             return false;
+        }
     }
     return true;
 }
@@ -62,8 +63,9 @@ int main(int argc, char **argv)
     }
     worker_hold_signals();
     umask(077);
-    if (!standard_descriptors_open())
+    if (!standard_descriptors_open()) {
         return EXIT_FAILURE;
+    }
 
     /* Read at the start: after an upgrade the link names a file that is gone, and renewal is to execute the new one. */
     char program[PATH_MAX];
@@ -82,10 +84,11 @@ int main(int argc, char **argv)
     struct store *store = home_open(program, &config);
     int status = EXIT_SUCCESS;
     enum worker_end end = WORKER_STOPPED;
-    if (transport_is_cgi())
+    if (transport_is_cgi()) {
         status = worker_run_cgi(&config, store);
-    else
+    } else {
         end = worker_run_fastcgi(&config, store, STDIN_FILENO);
+    }
     store_close(store);
     config_clear(&config);
 

@@ -12,8 +12,9 @@ bool address_parse(struct text t, struct address *ret)
     char z[INET6_ADDRSTRLEN];
     uint8_t v4[4];
     struct address address;
-    if (t.bytes == 0 || t.bytes >= sizeof z || memchr(t.data, '\0', t.bytes) != NULL)
+    if (t.bytes == 0 || t.bytes >= sizeof z || memchr(t.data, '\0', t.bytes) != NULL) {
         return false;
+    }
     memcpy(z, t.data, t.bytes);
     z[t.bytes] = '\0';
     if (inet_pton(AF_INET, z, v4) == 1) {

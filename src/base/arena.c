@@ -18,11 +18,13 @@ struct arena_block {
 static struct arena_block *block_add(struct arena *a, size_t capacity)
 {
     struct arena_block *block;
-    if (capacity > SIZE_MAX - sizeof *block)
+    if (capacity > SIZE_MAX - sizeof *block) {
         return NULL;
+    }
     block = malloc(sizeof *block + capacity);
-    if (!block)
+    if (!block) {
         return NULL;
+    }
     block->used = 0;
     block->capacity = capacity;
     block->next = a->blocks;
@@ -33,14 +35,16 @@ static struct arena_block *block_add(struct arena *a, size_t capacity)
 void *arena_alloc(struct arena *a, size_t bytes)
 {
     const size_t align = alignof(max_align_t);
-    if (bytes > SIZE_MAX - align)
+    if (bytes > SIZE_MAX - align) {
         return NULL;
+    }
     size_t rounded = (bytes + align - 1) & ~(align - 1);
     struct arena_block *block = a->blocks;
     if (!block || block->capacity - block->used < rounded) {
         block = block_add(a, rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES);
-        if (!block)
+        if (!block) {
             return NULL;
+        }
     }
     void *data = block->data + block->used;
     block->used += rounded;
@@ -51,10 +55,12 @@ void *arena_alloc(struct arena *a, size_t bytes)
 struct text arena_text(struct arena *a, struct text t)
 {
     char *data = t.bytes < SIZE_MAX ? arena_alloc(a, t.bytes + 1) : NULL;
-    if (!data)
+    if (!data) {
         return (struct text){NULL, 0};
-    if (t.bytes > 0)
+    }
+    if (t.bytes > 0) {
         memcpy(data, t.data, t.bytes);
+    }
     return (struct text){data, t.bytes};
 }
 
@@ -64,10 +70,11 @@ void arena_reset(struct arena *a)
     struct arena_block *block = a->blocks;
     while (block) {
         struct arena_block *next = block->next;
-        if (!kept && block->capacity == BLOCK_BYTES)
+        if (!kept && block->capacity == BLOCK_BYTES) {
             kept = block;
-        else
+        } else {
             free(block);
+        }
         block = next;
     }
     if (kept) {

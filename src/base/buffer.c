@@ -11,8 +11,9 @@
 void buffer_init(struct buffer *b, size_t bytes_max)
 {
     /* One byte is always allocated beyond the capacity, for the NUL that vsnprintf insists on. */
-    if (bytes_max > SIZE_MAX - 1)
+    if (bytes_max > SIZE_MAX - 1) {
         bytes_max = SIZE_MAX - 1;
+    }
     *b = (struct buffer){.bytes_max = bytes_max};
 }
 
@@ -31,13 +32,16 @@ void buffer_clear(struct buffer *b)
 static bool buffer_grow(struct buffer *b, size_t needed)
 {
     size_t capacity = b->capacity > 0 ? b->capacity : FIRST_CAPACITY_BYTES;
-    while (capacity < needed)
+    while (capacity < needed) {
         capacity = capacity <= b->bytes_max / 2 ? capacity * 2 : b->bytes_max;
-    if (capacity > b->bytes_max)
+    }
+    if (capacity > b->bytes_max) {
         capacity = b->bytes_max;
+    }
     char *data = realloc(b->data, capacity + 1);
-    if (!data)
+    if (!data) {
         return false;
+    }
     b->data = data;
     b->capacity = capacity;
     return true;
@@ -45,8 +49,9 @@ static bool buffer_grow(struct buffer *b, size_t needed)
 
 char *buffer_reserve(struct buffer *b, size_t bytes)
 {
-    if (b->failed)
+    if (b->failed) {
         return NULL;
+    }
     if (bytes > b->bytes_max - b->bytes) {
         b->failed = true;
         return NULL;
@@ -60,11 +65,13 @@ char *buffer_reserve(struct buffer *b, size_t bytes)
 
 void buffer_append(struct buffer *b, const void *data, size_t bytes)
 {
-    if (bytes == 0)
+    if (bytes == 0) {
         return;
+    }
     char *at = buffer_reserve(b, bytes);
-    if (!at)
+    if (!at) {
         return;
+    }
     memcpy(at, data, bytes);
     b->bytes += bytes;
 }
@@ -90,8 +97,9 @@ void buffer_printf(struct buffer *b, const char *format, ...)
         return;
     }
     char *at = buffer_reserve(b, (size_t)bytes);
-    if (!at)
+    if (!at) {
         return;
+    }
     va_start(args, format);
     vsnprintf(at, (size_t)bytes + 1, format, args);
     va_end(args);

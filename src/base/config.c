@@ -25,11 +25,13 @@ __attribute__((format(printf, 2, 3))) static bool refuse(char problem[CONFIG_PRO
 
 static char *trim(char *z)
 {
-    while (isspace((unsigned char)*z))
+    while (isspace((unsigned char)*z)) {
         z++;
+    }
     size_t bytes = strlen(z);
-    while (bytes > 0 && isspace((unsigned char)z[bytes - 1]))
+    while (bytes > 0 && isspace((unsigned char)z[bytes - 1])) {
         z[--bytes] = '\0';
+    }
     return z;
 }
 
@@ -38,12 +40,15 @@ static bool accept_home(const char *name, const char *from, char ret_home[PATH_M
                         char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     size_t bytes = strlen(name);
-    if (name[0] != '/')
+    if (name[0] != '/') {
         return refuse(problem, "the home that %s names is not an absolute path: \"%s\"", from, name);
-    while (bytes > 1 && name[bytes - 1] == '/')
+    }
+    while (bytes > 1 && name[bytes - 1] == '/') {
         bytes--;
-    if (bytes >= PATH_MAX)
+    }
+    if (bytes >= PATH_MAX) {
         return refuse(problem, "the home that %s names is too long a path", from);
+    }
     memcpy(ret_home, name, bytes);
     ret_home[bytes] = '\0';
     return true;
@@ -56,24 +61,27 @@ static enum beside home_beside(const char *program, char ret_home[PATH_MAX], cha
 {
     const char *slash = strrchr(program, '/');
     char path[PATH_MAX + sizeof PROGRAM_HOME_FILE];
-    if (!slash || slash - program >= PATH_MAX)
+    if (!slash || slash - program >= PATH_MAX) {
         return BESIDE_NONE;
+    }
     snprintf(path, sizeof path, "%.*s/%s", (int)(slash - program), program, PROGRAM_HOME_FILE);
 
     FILE *file = fopen(path, "re");
     if (!file) {
-        if (errno == ENOENT)
+        if (errno == ENOENT) {
             return BESIDE_NONE;
+        }
         refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
         return BESIDE_REFUSED;
     }
     enum beside found = BESIDE_REFUSED;
     char *line = NULL;
     size_t capacity = 0;
-    if (getline(&line, &capacity, file) < 0)
+    if (getline(&line, &capacity, file) < 0) {
         refuse(problem, "\"%s\" is empty: its first line must name the home", path);
-    else if (accept_home(trim(line), path, ret_home, problem))
+    } else if (accept_home(trim(line), path, ret_home, problem)) {
         found = BESIDE_FOUND;
+    }
     free(line);
     fclose(file);
     return found;
@@ -82,8 +90,9 @@ static enum beside home_beside(const char *program, char ret_home[PATH_MAX], cha
 bool config_find_home(const char *program, char ret_home[PATH_MAX], char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     const char *named = getenv("CHATS_HOME");
-    if (named && named[0] != '\0')
+    if (named && named[0] != '\0') {
         return accept_home(named, "CHATS_HOME", ret_home, problem);
+    }
     switch (home_beside(program, ret_home, problem)) {
     case BESIDE_FOUND:
         return true;
@@ -110,7 +119,10 @@ void config_defaults(struct config *c, const char *home)
         .password_memory_bytes = 19 * MI,
         .password_passes = 2,
     };
-    snprintf(c->home, sizeof c->home, "%s", home);
+    /* Without links: the kernel names the home's files so, and recovery looks for them (/proc/self/maps). */
+    if (!realpath(home, c->home)) {
+        snprintf(c->home, sizeof c->home, "%s", home);
+    }
 }
 
 enum value_kind { VALUE_COUNT, VALUE_SIZE, VALUE_WORD, VALUE_ORIGINS, VALUE_PROXIES };
@@ -205,15 +217,18 @@ static bool read_number(const char *z, bool is_size, uint64_t *ret)
     const char *at = z;
     for (; *at >= '0' && *at <= '9'; at++) {
         if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value)) {
             return false;
+        }
     }
-    if (at == z)
+    if (at == z) {
         return false;
+    }
     if (is_size && *at != '\0') {
         uint64_t unit = *at == 'K' ? KI : *at == 'M' ? MI : *at == 'G' ? GI : 0;
-        if (unit == 0 || __builtin_mul_overflow(value, unit, &value))
+        if (unit == 0 || __builtin_mul_overflow(value, unit, &value)) {
             return false;
+        }
         at++;
     }
     *ret = value;
@@ -224,14 +239,17 @@ static bool read_number(const char *z, bool is_size, uint64_t *ret)
 static bool is_origin(const char *z)
 {
     const char *host = strstr(z, "://");
-    if (!host || host == z)
+    if (!host || host == z) {
         return false;
+    }
     host += 3;
-    if (*host == '\0')
+    if (*host == '\0') {
         return false;
+    }
     for (const char *at = z; *at != '\0'; at++) {
-        if (*at <= 0x20 || *at >= 0x7f || *at == ',')
+        if (*at <= 0x20 || *at >= 0x7f || *at == ',') {
             return false;
+        }
     }
     return strpbrk(host, "/?#") == NULL;
 }
@@ -239,16 +257,20 @@ static bool is_origin(const char *z)
 static bool set_origins(struct config *c, char *value, const char *at, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     char *rest = NULL;
-    if (strcmp(value, "*") == 0)
+    if (strcmp(value, "*") == 0) {
         return true;
+    }
     for (char *word = strtok_r(value, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-        if (!is_origin(word))
+        if (!is_origin(word)) {
             return refuse(problem, "%s: \"%s\" is not an origin like https://www.example.org", at, word);
-        if (c->origins_count == CONFIG_ORIGINS_MAX)
+        }
+        if (c->origins_count == CONFIG_ORIGINS_MAX) {
             return refuse(problem, "%s: more than %d origins", at, CONFIG_ORIGINS_MAX);
+        }
         char *copy = strdup(word);
-        if (!copy)
+        if (!copy) {
             return refuse(problem, "%s: out of memory", at);
+        }
         c->origins[c->origins_count++] = copy;
     }
     return true;
@@ -258,10 +280,12 @@ static bool set_proxies(struct config *c, char *value, const char *at, char prob
 {
     char *rest = NULL;
     for (char *word = strtok_r(value, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-        if (c->trusted_proxies_count == CONFIG_PROXIES_MAX)
+        if (c->trusted_proxies_count == CONFIG_PROXIES_MAX) {
             return refuse(problem, "%s: more than %d proxies", at, CONFIG_PROXIES_MAX);
-        if (!address_parse(text_of(word), &c->trusted_proxies[c->trusted_proxies_count]))
+        }
+        if (!address_parse(text_of(word), &c->trusted_proxies[c->trusted_proxies_count])) {
             return refuse(problem, "%s: \"%s\" is not an IPv4 or IPv6 address", at, word);
+        }
         c->trusted_proxies_count++;
     }
     return true;
@@ -277,19 +301,22 @@ static bool set_value(struct config *c, const struct key *key, char *value, cons
     case VALUE_PROXIES:
         return set_proxies(c, value, at, problem);
     case VALUE_WORD:
-        while (key->words[number] && strcmp(key->words[number], value) != 0)
+        while (key->words[number] && strcmp(key->words[number], value) != 0) {
             number++;
-        if (!key->words[number])
+        }
+        if (!key->words[number]) {
             return refuse(problem, "%s: \"%s\" cannot be \"%s\"; it is one of: %s %s %s %s", at, key->name, value,
                           key->words[0], key->words[1], key->words[2] ? key->words[2] : "",
                           key->words[2] && key->words[3] ? key->words[3] : "");
+        }
         break;
     case VALUE_COUNT:
     case VALUE_SIZE:
-        if (!read_number(value, key->kind == VALUE_SIZE, &number) || number < key->min || number > key->max)
+        if (!read_number(value, key->kind == VALUE_SIZE, &number) || number < key->min || number > key->max) {
             return refuse(problem, "%s: \"%s\" must be a number from %llu to %llu%s, not \"%s\"", at, key->name,
                           (unsigned long long)key->min, (unsigned long long)key->max,
                           key->kind == VALUE_SIZE ? " (K, M and G are understood)" : "", value);
+        }
         break;
     }
     key->set(c, number);
@@ -313,18 +340,22 @@ static bool read_line(struct config *c, char *line, bool seen[KEYS_COUNT], const
 {
     cut_comment(line);
     char *name = trim(line);
-    if (*name == '\0')
+    if (*name == '\0') {
         return true;
+    }
     char *equals = strchr(name, '=');
-    if (!equals || equals == name)
+    if (!equals || equals == name) {
         return refuse(problem, "%s: not of the form \"key = value\"", at);
+    }
     *equals = '\0';
     name = trim(name);
     for (size_t i = 0; i < KEYS_COUNT; i++) {
-        if (strcmp(keys[i].name, name) != 0)
+        if (strcmp(keys[i].name, name) != 0) {
             continue;
-        if (seen[i])
+        }
+        if (seen[i]) {
             return refuse(problem, "%s: \"%s\" is given twice", at, name);
+        }
         seen[i] = true;
         return set_value(c, &keys[i], trim(equals + 1), at, problem);
     }
@@ -338,8 +369,9 @@ bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM
     snprintf(path, sizeof path, "%s/%s", c->home, CONFIG_FILE);
     FILE *file = fopen(path, "re");
     if (!file) {
-        if (errno == ENOENT || errno == ENOTDIR)
+        if (errno == ENOENT || errno == ENOTDIR) {
             return refuse(problem, "not a home of chats, which `chatsctl init` would make: \"%s\"", c->home);
+        }
         return refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
     }
     bool loaded = true;
@@ -350,13 +382,15 @@ bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM
     for (unsigned number = 1; loaded && (bytes = getline(&line, &capacity, file)) >= 0; number++) {
         char at[64];
         snprintf(at, sizeof at, "%s line %u", CONFIG_FILE, number);
-        if (strlen(line) != (size_t)bytes)
+        if (strlen(line) != (size_t)bytes) {
             loaded = refuse(problem, "%s: a byte of value zero", at);
-        else
+        } else {
             loaded = read_line(c, line, seen, at, problem);
+        }
     }
-    if (loaded && !feof(file))
+    if (loaded && !feof(file)) {
         loaded = refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+    }
     free(line);
     fclose(file);
     return loaded;
@@ -364,8 +398,9 @@ bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM
 
 void config_clear(struct config *c)
 {
-    for (size_t i = 0; i < c->origins_count; i++)
+    for (size_t i = 0; i < c->origins_count; i++) {
         free(c->origins[i]);
+    }
     c->origins_count = 0;
 }
 

@@ -20,7 +20,7 @@
 enum config_auth { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_OPEN };
 
 struct config {
-    char home[PATH_MAX];               /* absolute */
+    char home[PATH_MAX];               /* absolute; without symbolic links, if it is there */
     enum config_auth auth;             /* auth = open|required */
     unsigned threads;                  /* threads = 1..256: responder threads of a FastCGI worker */
     size_t body_bytes_max;             /* max_body = 1024..67108864, bytes */

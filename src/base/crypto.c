@@ -36,8 +36,9 @@ void crypto_uuid(char ret[CRYPTO_UUID_BYTES])
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80); /* the RFC's variant, binary 10 */
     size_t at = 0;
     for (size_t i = 0; i < sizeof bytes; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
             ret[at++] = '-';
+        }
         ret[at++] = digits[bytes[i] >> 4];
         ret[at++] = digits[bytes[i] & 15];
     }
@@ -52,8 +53,9 @@ void crypto_digest_list(const struct text *items, size_t count, uint8_t ret[CRYP
         const uint8_t length[4] = {(uint8_t)(bytes >> 24), (uint8_t)(bytes >> 16), (uint8_t)(bytes >> 8),
                                    (uint8_t)bytes};
         crypto_generichash_update(&state, length, sizeof length);
-        if (bytes > 0)
+        if (bytes > 0) {
             crypto_generichash_update(&state, (const unsigned char *)items[i].data, bytes);
+        }
     }
     crypto_generichash_final(&state, ret, CRYPTO_DIGEST_BYTES);
 }
@@ -73,8 +75,9 @@ bool crypto_password_hash(struct text password, uint64_t memory_bytes, unsigned 
 {
     char hash[CRYPTO_PASSWORD_HASH_BYTES_MAX];
     if (crypto_pwhash_argon2id_str(hash, password.data ? password.data : "", password.bytes, passes,
-                                   (size_t)memory_bytes) != 0)
+                                   (size_t)memory_bytes) != 0) {
         return false;
+    }
     memcpy(ret, hash, sizeof hash);
     return true;
 }
@@ -82,8 +85,9 @@ bool crypto_password_hash(struct text password, uint64_t memory_bytes, unsigned 
 /* The hash as libsodium wants it: NUL-terminated. False: it is too long to be one. */
 static bool hash_copy(struct text hash, char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX])
 {
-    if (hash.bytes == 0 || hash.bytes >= CRYPTO_PASSWORD_HASH_BYTES_MAX)
+    if (hash.bytes == 0 || hash.bytes >= CRYPTO_PASSWORD_HASH_BYTES_MAX) {
         return false;
+    }
     memset(ret, 0, CRYPTO_PASSWORD_HASH_BYTES_MAX);
     memcpy(ret, hash.data, hash.bytes);
     return true;

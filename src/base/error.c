@@ -49,10 +49,12 @@ const struct error_row *error_row(enum error_kind kind)
 static size_t whole_characters(const char *z, size_t bytes)
 {
     size_t lead = bytes;
-    while (lead > 0 && bytes - lead < 3 && ((unsigned char)z[lead - 1] & 0xc0) == 0x80)
+    while (lead > 0 && bytes - lead < 3 && ((unsigned char)z[lead - 1] & 0xc0) == 0x80) {
         lead--;
-    if (lead == 0)
+    }
+    if (lead == 0) {
         return bytes;
+    }
     unsigned char c = (unsigned char)z[--lead];
     size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
     return length > bytes - lead ? lead : bytes;
@@ -64,10 +66,11 @@ enum error_kind error_set(struct error *e, enum error_kind kind, const char *for
     va_start(args, format);
     int bytes = vsnprintf(e->detail, sizeof e->detail, format, args);
     va_end(args);
-    if (bytes < 0)
+    if (bytes < 0) {
         e->detail[0] = '\0';
-    else if ((size_t)bytes >= sizeof e->detail)
+    } else if ((size_t)bytes >= sizeof e->detail) {
         e->detail[whole_characters(e->detail, sizeof e->detail - 1)] = '\0';
+    }
     e->kind = kind;
     return kind;
 }

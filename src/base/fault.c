@@ -48,8 +48,9 @@ static void faults_read(void)
     const char *item = getenv("CHATS_FAULTS");
     while (item && *item != '\0') {
         size_t bytes = strcspn(item, ",");
-        if (bytes > 0)
+        if (bytes > 0) {
             fault_switch_on(item, bytes);
+        }
         item += bytes;
         item += *item == ',';
     }

@@ -35,13 +35,15 @@ static size_t plain_run(const char *data, size_t bytes)
         uint64_t controls = (word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080);
         uint64_t quotes = zero_bytes(word ^ UINT64_C(0x2222222222222222));
         uint64_t backslashes = zero_bytes(word ^ UINT64_C(0x5c5c5c5c5c5c5c5c));
-        if ((controls | quotes | backslashes) != 0)
+        if ((controls | quotes | backslashes) != 0) {
             break;
+        }
     }
     while (run < bytes) {
         unsigned char c = (unsigned char)data[run];
-        if (c < 0x20 || c == '"' || c == '\\')
+        if (c < 0x20 || c == '"' || c == '\\') {
             break;
+        }
         run++;
     }
     return run;
@@ -52,8 +54,9 @@ static void append_escaped(struct buffer *b, const char *data, size_t bytes)
     for (;;) {
         size_t run = plain_run(data, bytes);
         buffer_append(b, data, run);
-        if (run == bytes)
+        if (run == bytes) {
             return;
+        }
         append_escape(b, (unsigned char)data[run]);
         data += run + 1;
         bytes -= run + 1;
@@ -63,8 +66,9 @@ static void append_escaped(struct buffer *b, const char *data, size_t bytes)
 void json_append_text(struct buffer *b, struct text t)
 {
     buffer_append_z(b, "\"");
-    if (t.bytes > 0)
+    if (t.bytes > 0) {
         append_escaped(b, t.data, t.bytes);
+    }
     buffer_append_z(b, "\"");
 }
 
@@ -78,8 +82,9 @@ void json_append_bytes(struct buffer *b, struct text t)
         const uint8_t *good_end = bad ? bad : end;
         append_escaped(b, (const char *)at, (size_t)(good_end - at));
         at = good_end;
-        if (!bad)
+        if (!bad) {
             break;
+        }
         buffer_append_z(b, REPLACEMENT);
         ucs4_t character;
         do {

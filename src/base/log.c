@@ -22,20 +22,23 @@ __attribute__((format(printf, 2, 0))) static void log_line(enum log_level level,
                                         [LOG_LEVEL_WARNING] = "warning",
                                         [LOG_LEVEL_INFO] = "info",
                                         [LOG_LEVEL_DEBUG] = "debug"};
-    if ((int)level > atomic_load_explicit(&level_max, memory_order_relaxed))
+    if ((int)level > atomic_load_explicit(&level_max, memory_order_relaxed)) {
         return;
+    }
     char line[LINE_BYTES_MAX + 1];
     timestamp_format(timestamp_now_ns(), line);
     size_t used = TIMESTAMP_BYTES;
     used += (size_t)snprintf(line + used, sizeof line - used, " chats[%ld] %s: ", (long)getpid(), names[level]);
     int bytes = vsnprintf(line + used, sizeof line - used, format, args);
     size_t end = used;
-    if (bytes > 0)
+    if (bytes > 0) {
         end = used + (size_t)bytes < LINE_BYTES_MAX ? used + (size_t)bytes : LINE_BYTES_MAX - 1;
+    }
     /* What came from outside must not be able to begin a line of its own. */
     for (size_t i = used; i < end; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
             line[i] = '?';
+        }
     }
     line[end++] = '\n';
     /* There is nowhere to report that the log cannot be written. */

@@ -17,8 +17,9 @@ int text_compare(struct text a, struct text b)
 {
     size_t common = a.bytes < b.bytes ? a.bytes : b.bytes;
     int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
-    if (order != 0)
+    if (order != 0) {
         return order;
+    }
     return (a.bytes > b.bytes) - (a.bytes < b.bytes);
 }
 
@@ -31,11 +32,13 @@ static bool has_control(struct text t)
 {
     const unsigned char *p = (const unsigned char *)t.data;
     for (size_t i = 0; i < t.bytes; i++) {
-        if (p[i] < 0x20 || p[i] == 0x7f)
+        if (p[i] < 0x20 || p[i] == 0x7f) {
             return true;
+        }
         /* U+0080-009F are the two bytes C2 80 to C2 9F; C2 is never a continuation byte. */
-        if (p[i] == 0xc2 && i + 1 < t.bytes && p[i + 1] <= 0x9f)
+        if (p[i] == 0xc2 && i + 1 < t.bytes && p[i + 1] <= 0x9f) {
             return true;
+        }
     }
     return false;
 }

@@ -82,12 +82,14 @@ static bool is_digit(char c)
 /* Exactly `count` digits from *at on, before end; moves *at past them. */
 static bool take_number(const char **at, const char *end, int count, int *ret)
 {
-    if (end - *at < count)
+    if (end - *at < count) {
         return false;
+    }
     int value = 0;
     for (int i = 0; i < count; i++) {
-        if (!is_digit((*at)[i]))
+        if (!is_digit((*at)[i])) {
             return false;
+        }
         value = value * 10 + ((*at)[i] - '0');
     }
     *at += count;
@@ -97,23 +99,28 @@ static bool take_number(const char **at, const char *end, int count, int *ret)
 
 static bool take_char(const char **at, const char *end, char lower, char upper)
 {
-    if (*at == end || (**at != lower && **at != upper))
+    if (*at == end || (**at != lower && **at != upper)) {
         return false;
+    }
     (*at)++;
     return true;
 }
 
-/* ".5" and the like, if it is there; nothing else can follow the seconds but an offset. */
-static bool take_fraction(const char **at, const char *end, uint64_t *ret_ns)
+/*
+ * ".5" and the like, if it is there; nothing else can follow the seconds but an offset. RFC 3339 bounds the number of
+ * digits nowhere (time-secfrac, section 5.6). *ret_finer: some digit after the ninth is not 0.
+ */
+static bool take_fraction(const char **at, const char *end, uint64_t *ret_ns, bool *ret_finer)
 {
     *ret_ns = 0;
-    if (!take_char(at, end, '.', '.'))
+    *ret_finer = false;
+    if (!take_char(at, end, '.', '.')) {
         return true;
+    }
     uint64_t unit_ns = NS_PER_S / 10;
     const char *first = *at;
     for (; *at < end && is_digit(**at); (*at)++) {
-        if (unit_ns == 0)
-            return false;
+        *ret_finer = *ret_finer || (unit_ns == 0 && **at != '0');
         *ret_ns += (uint64_t)(**at - '0') * unit_ns;
         unit_ns /= 10;
     }
@@ -123,16 +130,19 @@ static bool take_fraction(const char **at, const char *end, uint64_t *ret_ns)
 static bool take_offset(const char **at, const char *end, int *ret_minutes)
 {
     *ret_minutes = 0;
-    if (take_char(at, end, 'z', 'Z'))
+    if (take_char(at, end, 'z', 'Z')) {
         return true;
+    }
     bool west = take_char(at, end, '-', '-');
-    if (!west && !take_char(at, end, '+', '+'))
+    if (!west && !take_char(at, end, '+', '+')) {
         return false;
+    }
     int hours;
     int minutes;
     if (!take_number(at, end, 2, &hours) || !take_char(at, end, ':', ':') || !take_number(at, end, 2, &minutes) ||
-        hours > 23 || minutes > 59)
+        hours > 23 || minutes > 59) {
         return false;
+    }
     *ret_minutes = (west ? -1 : 1) * (hours * 60 + minutes);
     return true;
 }
@@ -144,10 +154,11 @@ static int days_in_month(int year, int month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-bool timestamp_parse(struct text t, uint64_t *ret_ns)
+bool timestamp_parse_bound(struct text t, uint64_t *ret_floor_ns, uint64_t *ret_ceiling_ns)
 {
-    if (t.bytes == 0)
+    if (t.bytes == 0) {
         return false;
+    }
     const char *at = t.data;
     const char *end = t.data + t.bytes;
     int year;
@@ -158,26 +169,43 @@ bool timestamp_parse(struct text t, uint64_t *ret_ns)
     int second;
     int offset_minutes;
     uint64_t fraction_ns;
+    uint64_t floor_ns;
+    bool finer;
     if (!take_number(&at, end, 4, &year) || !take_char(&at, end, '-', '-') || !take_number(&at, end, 2, &month) ||
         !take_char(&at, end, '-', '-') || !take_number(&at, end, 2, &day) || !take_char(&at, end, 't', 'T') ||
         !take_number(&at, end, 2, &hour) || !take_char(&at, end, ':', ':') || !take_number(&at, end, 2, &minute) ||
         !take_char(&at, end, ':', ':') || !take_number(&at, end, 2, &second) ||
-        !take_fraction(&at, end, &fraction_ns) || !take_offset(&at, end, &offset_minutes) || at != end)
+        !take_fraction(&at, end, &fraction_ns, &finer) || !take_offset(&at, end, &offset_minutes) || at != end) {
         return false;
+    }
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
-        second > 60)
+        second > 60) {
         return false;
+    }
     int64_t minutes = days_of_date(year, month, day) * 1440 + (int64_t)hour * 60 + minute - offset_minutes;
     /* Leap seconds are inserted at the end of a UTC day: ITU-R TF.460, RFC 3339 appendix D. */
-    if (second == 60 && ((minutes % 1440) + 1440) % 1440 != 1439)
+    if (second == 60 && ((minutes % 1440) + 1440) % 1440 != 1439) {
         return false;
+    }
     int64_t seconds = minutes * 60 + second;
-    if (seconds < 0)
-        *ret_ns = 0;
-    else if (__builtin_mul_overflow((uint64_t)seconds, NS_PER_S, ret_ns) ||
-             __builtin_add_overflow(*ret_ns, fraction_ns, ret_ns))
-        *ret_ns = UINT64_MAX;
+    *ret_floor_ns = 0;
+    *ret_ceiling_ns = 0;
+    if (seconds < 0) {
+        return true;
+    }
+    if (__builtin_mul_overflow((uint64_t)seconds, NS_PER_S, &floor_ns) ||
+        __builtin_add_overflow(floor_ns, fraction_ns, &floor_ns)) {
+        floor_ns = UINT64_MAX;
+    }
+    *ret_floor_ns = floor_ns;
+    *ret_ceiling_ns = finer && floor_ns < UINT64_MAX ? floor_ns + 1 : floor_ns;
     return true;
+}
+
+bool timestamp_parse(struct text t, uint64_t *ret_ns)
+{
+    uint64_t ceiling_ns;
+    return timestamp_parse_bound(t, ret_ns, &ceiling_ns);
 }
 
 static uint64_t clock_ns(clockid_t clock)
@@ -193,13 +221,16 @@ static long clock_file_s(void)
     long seconds = 0;
     char path[PATH_MAX];
     const char *home = getenv("CHATS_HOME");
-    if (!home || snprintf(path, sizeof path, "%s/test-clock", home) >= (int)sizeof path)
+    if (!home || snprintf(path, sizeof path, "%s/test-clock", home) >= (int)sizeof path) {
         return 0;
+    }
     FILE *file = fopen(path, "re");
-    if (!file)
+    if (!file) {
         return 0;
-    if (fscanf(file, "%ld", &seconds) != 1)
+    }
+    if (fscanf(file, "%ld", &seconds) != 1) {
         seconds = 0;
+    }
     fclose(file);
     return seconds;
 }
@@ -209,8 +240,9 @@ uint64_t timestamp_now_ns(void)
 {
     long offset_s = fault_value(FAULT_CLOCK_OFFSET_S);
 #ifdef CHATS_FAULTS
-    if (fault_value(FAULT_CLOCK_FILE) != 0)
+    if (fault_value(FAULT_CLOCK_FILE) != 0) {
         offset_s += clock_file_s();
+    }
 #endif
     return clock_ns(CLOCK_REALTIME) + (uint64_t)offset_s * NS_PER_S;
 }

@@ -16,11 +16,18 @@
 void timestamp_format(uint64_t time_ns, char ret[TIMESTAMP_BYTES]);
 
 /*
- * Reads an RFC 3339 date-time: any offset, 't' and 'z' too, 0 to 9 fraction digits, second 60 only as 23:59:60 UTC
- * (read as the second after). A time outside the range is clamped to its nearest end.
- * False, ret untouched, if t is anything else.
+ * Reads an RFC 3339 date-time: any offset, 't' and 'z' too, any number of fraction digits, second 60 only as 23:59:60
+ * UTC (read as the second after). What it says finer than nanoseconds is cut off. A time outside the range is clamped
+ * to its nearest end. False, ret untouched, if t is anything else.
  */
 bool timestamp_parse(struct text t, uint64_t *ret_ns) __attribute__((warn_unused_result));
+
+/*
+ * As timestamp_parse, for an exact bound: the last whole nanosecond at or before the time and the first one at or after
+ * it. A time in whole ns is before t exactly if it is < *ret_ceiling_ns, and after t exactly if it is > *ret_floor_ns.
+ */
+bool timestamp_parse_bound(struct text t, uint64_t *ret_floor_ns, uint64_t *ret_ceiling_ns)
+    __attribute__((warn_unused_result));
 
 /* The host's real-time clock, ns since 1970. In a test build the fault `clock_offset_s` is added. */
 uint64_t timestamp_now_ns(void);

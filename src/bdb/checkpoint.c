@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -26,11 +25,6 @@ static bool checkpoint_is_due(const struct env *env)
     struct gate_page *page = env->gate->page;
     uint64_t log_end = atomic_load_explicit(&page->log_end, memory_order_relaxed);
     uint64_t last = atomic_load_explicit(&page->checkpoint_log_end, memory_order_relaxed);
-    if (last == 0) {
-        /* The first look since a recovery: count from here. */
-        atomic_compare_exchange_strong(&page->checkpoint_log_end, &last, log_end);
-        return false;
-    }
     if (log_end <= last) {
         return false;
     }
@@ -70,7 +64,11 @@ static enum store_status checkpoint_trickle(struct env *env)
     return STORE_OK;
 }
 
-/* Outside the gate: the trees' files to the disk. A failure here shows again, and counts, in the checkpoint itself. */
+/*
+ * Outside the gate: the trees' files to the disk. Linux reports a lost write once and calls the page clean afterwards,
+ * so a failure would not show again in the checkpoint: the page of the gate keeps it for recovery, which writes the
+ * trees again.
+ */
 static void checkpoint_sync_trees(const struct env *env)
 {
     for (int i = 0; i < env->options.trees_count; i++) {
@@ -81,22 +79,11 @@ static void checkpoint_sync_trees(const struct env *env)
             continue;
         }
         if (fdatasync(fd) != 0) {
+            atomic_fetch_add(&env->gate->page->trees_failed, 1);
             gate_want_recovery(env->gate, "syncing a tree failed");
         }
         close(fd);
     }
-}
-
-/* Where the log ends, asked of the library: the page's log_end is the last ticket's, and may be from before. */
-static int checkpoint_log_end(DB_ENV *handle, uint64_t *ret)
-{
-    DB_LOG_STAT *stat = NULL;
-    int error = handle->log_stat(handle, &stat, 0);
-    if (error == 0) {
-        *ret = (uint64_t)stat->st_cur_file << 32 | stat->st_cur_offset;
-        free(stat);
-    }
-    return error;
 }
 
 static enum store_status checkpoint_write(struct env *env)
@@ -109,7 +96,7 @@ static enum store_status checkpoint_write(struct env *env)
     uint64_t log_end = 0;
     int error = env->handle->txn_checkpoint(env->handle, 0, 0, DB_FORCE);
     if (error == 0) {
-        error = checkpoint_log_end(env->handle, &log_end);
+        error = env_log_end(env->handle, &log_end);
     }
     if (error == 0) {
         atomic_store(&page->checkpoint_log_end, log_end);

@@ -33,6 +33,17 @@ enum store_status env_open(const struct env_options *options, struct env **ret, 
     return STORE_OK;
 }
 
+int env_log_end(DB_ENV *handle, uint64_t *ret)
+{
+    DB_LOG_STAT *stat = NULL;
+    int error = handle->log_stat(handle, &stat, 0);
+    if (error == 0) {
+        *ret = (uint64_t)stat->st_cur_file << 32 | stat->st_cur_offset;
+        free(stat);
+    }
+    return error;
+}
+
 static bool env_is_current(const struct env *env)
 {
     return env->handle != NULL && env->generation == atomic_load(&env->gate->page->generation) &&
@@ -234,6 +245,8 @@ static enum store_status env_join(struct env *env)
         }
         if (error == ENOENT) {
             gate_want_recovery(env->gate, "the environment's regions are gone");
+        } else if (error == 0 && status == STORE_UNAVAILABLE) {
+            gate_want_recovery(env->gate, "the home's format cannot be read");
         }
         return error != 0 ? env_failed(env, error, "joining the environment") : status;
     }
@@ -285,6 +298,10 @@ enum store_status env_failed(struct env *env, int error, const char *what)
 {
     char reason[256];
     snprintf(reason, sizeof reason, "%s: %s", what, db_strerror(error));
+    if (error == DB_RUNRECOVERY || error > 0) {
+        /* The library may have failed to write or sync a tree, and the kernel does not say so twice. */
+        atomic_fetch_add(&env->gate->page->trees_failed, 1);
+    }
     switch (error) {
     case ENOMEM: /* ours or a region's: the library does not say which */
         gate_want_recovery(env->gate, reason);
@@ -305,6 +322,10 @@ enum store_status env_failed(struct env *env, int error, const char *what)
         log_error("%s", reason);
         return STORE_UNAVAILABLE;
     default:
+        if (error > 0) {
+            gate_want_recovery(env->gate, reason); /* of the system: a write or sync that failed in another way */
+            return STORE_UNAVAILABLE;
+        }
         log_error("%s", reason);
         return STORE_CORRUPT;
     }

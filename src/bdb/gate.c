@@ -78,9 +78,13 @@ static bool gate_boot_id(char ret[GATE_BOOT_ID_BYTES])
 static bool gate_identity_ours(int fd, uint32_t library, struct gate_identity *ret)
 {
     struct stat st;
+    struct statx stx;
     memset(ret, 0, sizeof *ret);
     if (fstat(fd, &st) != 0) {
         return false;
+    }
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &stx) == 0 && (stx.stx_mask & STATX_BTIME) != 0) {
+        ret->born_ns = (uint64_t)stx.stx_btime.tv_sec * 1000000000 + stx.stx_btime.tv_nsec;
     }
     memcpy(ret->magic, gate_magic, sizeof ret->magic);
     ret->layout = fault_value(FAULT_LAYOUT) != 0 ? (uint32_t)fault_value(FAULT_LAYOUT) : GATE_LAYOUT;

@@ -37,7 +37,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 2u         /* raise it whenever struct gate_page changes */
+#define GATE_LAYOUT 3u         /* raise it whenever struct gate_page changes */
 #define GATE_WAIT_MS 10000u    /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
 #define GATE_PROBLEM_BYTES_MAX 512u
@@ -48,6 +48,7 @@ struct gate_identity {
     uint32_t library; /* Berkeley DB's version: major * 10000 + minor * 100 + patch */
     uint64_t device;
     uint64_t inode;
+    uint64_t born_ns; /* statx(2); a home that is restored in place often gets its old inode number back */
     char boot_id[GATE_BOOT_ID_BYTES];
 };
 
@@ -85,11 +86,13 @@ struct gate_page {
     _Atomic uint64_t ticket;         /* the last one given out */
     _Atomic uint64_t log_end;        /* end of the log when it was given out: file number << 32 | offset */
     _Atomic uint64_t synced;         /* the highest ticket that is on the disk; never falls */
-    _Atomic uint64_t synced_log_end; /* log_end as of the last good sync, 0 if there was none */
+    _Atomic uint64_t synced_log_end; /* log_end as of the last good sync or recovery, 0 before the first */
     _Atomic uint32_t log_named;      /* the newest log file whose directory entry is on the disk */
     _Atomic uint64_t failed_first;   /* tickets failed_first .. failed_last (0: none) failed for good */
     _Atomic uint64_t failed_last;
-    _Atomic uint32_t wake; /* futex word: changes when synced or the failed tickets do */
+    _Atomic uint32_t trees_failed; /* counts writes and syncs of trees that failed, or may have */
+    _Atomic uint32_t trees_again;  /* the count that the last recovery had seen when it wrote the trees again */
+    _Atomic uint32_t wake;         /* futex word: changes when synced or the failed tickets do */
 
     _Atomic uint64_t checkpoint_log_end;
     _Atomic uint64_t checkpoint_at_ns; /* monotonic */

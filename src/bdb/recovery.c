@@ -29,6 +29,7 @@ static int recovery_reserve_regions(const char *home)
     char line[PATH_MAX + 128];
     char prefix[PATH_MAX + 16];
     int error = 0;
+    unsigned found = 0;
     snprintf(prefix, sizeof prefix, "%s/__db.", home);
     while (error == 0 && fgets(line, sizeof line, maps) != NULL) {
         unsigned long from;
@@ -39,6 +40,7 @@ static int recovery_reserve_regions(const char *home)
         }
         path[strcspn(path, "\n")] = '\0';
         int fd = open(path, O_RDWR | O_CLOEXEC);
+        found++;
         if (fd >= 0) { /* a region of a dead generation is no longer there */
             if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(to - from)) != 0 && errno != EOPNOTSUPP) {
                 error = errno;
@@ -47,25 +49,37 @@ static int recovery_reserve_regions(const char *home)
         }
     }
     fclose(maps);
+    if (found == 0) {
+        log_warning("the regions of '%s' are not found in /proc/self/maps: no blocks are reserved for them", home);
+    }
     return error;
 }
 
 /* The steps of env.h up to the point where all that the log says is in the trees and on the disk. */
-static enum store_status recovery_run(struct env *env)
+static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
 {
     if (fault_value(FAULT_FAIL_RECOVERY) > (long)atomic_fetch_add(&env->recoveries, 1)) {
         log_error("recovery fails by request");
         return STORE_UNAVAILABLE;
     }
+    struct gate_page *page = env->gate->page;
+    uint32_t trees_failed = atomic_load(&page->trees_failed);
     int error = sync_whole_log(env);
+    if (error == 0 && trees_failed != atomic_load(&page->trees_again)) {
+        error = sync_trees_again(env);
+    }
     if (error != 0) {
         log_error("cannot sync the log before recovery: %s", strerror(error));
         return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_UNAVAILABLE;
     }
+    atomic_store(&page->trees_again, trees_failed);
     enum store_status status = STORE_OK;
     error = env_open_handles(env, DB_RECOVER | DB_CREATE, &status);
     if (error == 0 && status == STORE_OK) {
         error = env->handle->log_flush(env->handle, NULL);
+        if (error == 0) {
+            error = env_log_end(env->handle, ret_log_end);
+        }
         if (error == 0) {
             error = recovery_reserve_regions(env->options.home);
         }
@@ -99,14 +113,16 @@ static void recovery_failed(struct gate_page *page)
     atomic_store(&page->recovery_retry_at_ns, timestamp_monotonic_ns() + pause_ms * 1000000);
 }
 
-static void recovery_succeeded(struct env *env, uint64_t wanted, uint64_t took_ns)
+static void recovery_succeeded(struct env *env, uint64_t wanted, uint64_t log_end, uint64_t took_ns)
 {
     struct gate_page *page = env->gate->page;
     env->generation = atomic_fetch_add(&page->generation, 1) + 1;
     atomic_store(&page->joins, fault_value(FAULT_UNCOUNTED_JOINS) == 0 ? 1 : 0);
     atomic_store(&page->leaves, 0);
-    /* Recovery ends with a checkpoint of its own. Counted from the first ticket that follows. */
-    atomic_store(&page->checkpoint_log_end, 0);
+    atomic_store(&page->log_end, log_end);
+    atomic_store(&page->synced_log_end, log_end);
+    /* Recovery ends with a checkpoint of its own. */
+    atomic_store(&page->checkpoint_log_end, log_end);
     atomic_store(&page->checkpoint_joins, 0);
     atomic_store(&page->checkpoint_at_ns, timestamp_monotonic_ns());
     sync_publish_all(env);
@@ -128,13 +144,14 @@ enum store_status env_recover(struct env *env)
         return STORE_UNAVAILABLE;
     }
     uint64_t wanted = atomic_load(&page->recovery_wanted);
-    enum store_status status = recovery_run(env);
+    uint64_t log_end = 0;
+    enum store_status status = recovery_run(env, &log_end);
     if (status != STORE_OK) {
         recovery_failed(page);
         return status;
     }
     uint64_t took_ns = timestamp_monotonic_ns() - started_ns;
-    recovery_succeeded(env, wanted, took_ns);
+    recovery_succeeded(env, wanted, log_end, took_ns);
     log_info("recovered in %llu ms", (unsigned long long)(took_ns / 1000000));
     return STORE_OK;
 }

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <linux/futex.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -30,13 +29,11 @@ static uint32_t log_end_offset(uint64_t log_end)
 
 enum store_status sync_take_ticket(struct env *env)
 {
-    DB_LOG_STAT *stat = NULL;
-    int error = env->handle->log_stat(env->handle, &stat, 0);
+    uint64_t log_end = 0;
+    int error = env_log_end(env->handle, &log_end);
     if (error != 0) {
         return env_failed(env, error, "log_stat");
     }
-    uint64_t log_end = (uint64_t)stat->st_cur_file << 32 | stat->st_cur_offset;
-    free(stat);
     /* The end first: a leader that reads the ticket reads an end that is no older. */
     atomic_store(&env->gate->page->log_end, log_end);
     atomic_fetch_add(&env->gate->page->ticket, 1);
@@ -144,6 +141,9 @@ static enum store_status sync_lead(struct env *env)
         return STORE_OK; /* perhaps for a failed sync: ours would prove nothing. Recovery publishes */
     }
     int error = sync_log_file(env, log_end_number(log_end));
+    if (error == 0 && gate_recovery_wanted(env->gate)) {
+        return STORE_OK; /* perhaps the library's own sync of this file failed meanwhile, and ours was told nothing */
+    }
     if (error == 0) {
         atomic_fetch_add_explicit(&page->syncs, 1, memory_order_relaxed);
         atomic_store(&page->synced_log_end, log_end);
@@ -152,8 +152,9 @@ static enum store_status sync_lead(struct env *env)
         return STORE_OK;
     }
     if (error == ENOENT) {
-        return STORE_OK; /* removed since we read its number: then the log has moved on, and the next look shows where
-                          */
+        /* Removed since we read its number: then the log has moved on, and the next look shows where. */
+        sync_sleep(page, atomic_load(&page->wake));
+        return STORE_OK;
     }
     if (sync_is_shortage(error)) {
         /* This process's own trouble, before anything was asked of the disk: somebody else may lead. */
@@ -171,7 +172,7 @@ static enum store_status sync_lead(struct env *env)
              strerror(error));
     gate_want_recovery(env->gate, reason);
     sync_wake_all(page);
-    return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_UNAVAILABLE;
+    return STORE_UNAVAILABLE;
 }
 
 /* Takes the lead if nobody has it. */
@@ -203,11 +204,13 @@ enum store_status sync_wait(struct env *env, uint64_t ticket)
     uint64_t deadline_ns = 0;
     for (;;) {
         uint32_t wake_seen = atomic_load(&page->wake);
+        /* In this order: who sees what a recovery published sees the failure that was before it, too. */
+        uint64_t synced = atomic_load(&page->synced);
         uint64_t failed_last = atomic_load(&page->failed_last);
         if (failed_last != 0 && ticket <= failed_last && ticket >= atomic_load(&page->failed_first)) {
             return STORE_UNAVAILABLE;
         }
-        if (atomic_load(&page->synced) >= ticket) {
+        if (synced >= ticket) {
             return STORE_OK;
         }
         uint64_t now_ns = timestamp_monotonic_ns();
@@ -236,6 +239,11 @@ enum store_status sync_wait(struct env *env, uint64_t ticket)
 void sync_publish_all(struct env *env)
 {
     struct gate_page *page = env->gate->page;
+    /* After a failed sync, what was committed since went the same way: the kernel may have dropped it before recovery.
+     */
+    if (atomic_load(&page->failed_last) > atomic_load(&page->synced)) {
+        sync_raise(&page->failed_last, atomic_load(&page->ticket));
+    }
     /* One ticket more than was given out: who comes now must not wait for one that failed. */
     uint64_t ticket = atomic_fetch_add(&page->ticket, 1) + 1;
     sync_raise(&page->synced, ticket);
@@ -248,8 +256,8 @@ static bool sync_is_zero(const char *block, size_t bytes)
 }
 
 /*
- * Reads and writes again the bytes of one log file from `offset` to its end, so that they are dirty once more. What is
- * zero has not been used yet: the library makes a log file its full size, with a hole, when it begins it.
+ * Reads and writes again the bytes of a file from `offset` to its end, so that they are dirty once more. What is zero
+ * has not been used yet: the library makes a log file its full size, with a hole, when it begins it.
  */
 static int sync_rewrite_file(int fd, off_t offset)
 {
@@ -289,6 +297,29 @@ static int sync_one_log(const char *home, uint32_t number, uint64_t synced_log_e
     }
     close(fd);
     return error;
+}
+
+int sync_trees_again(const struct env *env)
+{
+    for (int i = 0; i < env->options.trees_count; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s.db", env->options.home, env->options.trees[i].name);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT) {
+            continue;
+        }
+        int error = fd < 0 ? errno : sync_rewrite_file(fd, 0);
+        if (error == 0 && fdatasync(fd) != 0) {
+            error = errno;
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
 }
 
 int sync_whole_log(struct env *env)

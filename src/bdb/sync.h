@@ -31,7 +31,7 @@ uint64_t sync_ticket(const struct env *env);
 
 /*
  * Outside the gate: waits until `ticket` is on the disk, leading if nobody does, recovering if that is wanted.
- * STORE_OK: it is. STORE_UNAVAILABLE, STORE_FULL: it is not, or not known to be.
+ * STORE_OK: it is. Anything else: it is not, or not known to be.
  */
 enum store_status sync_wait(struct env *env, uint64_t ticket) __attribute__((warn_unused_result));
 
@@ -40,6 +40,13 @@ void sync_publish_all(struct env *env);
 
 /* Syncs every log file and the home directory, after writing again what came after the last good sync. errno or 0. */
 int sync_whole_log(struct env *env) __attribute__((warn_unused_result));
+
+/*
+ * By recovery, after a write or sync of a tree failed: writes all trees again as the page cache has them, and syncs
+ * them. Pages that the kernel has dropped meanwhile are read as they are on the disk, older than the log: recovery
+ * replays them. errno or 0.
+ */
+int sync_trees_again(const struct env *env) __attribute__((warn_unused_result));
 
 /* Closes the cached descriptor. */
 void sync_close(struct env *env);

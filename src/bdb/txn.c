@@ -58,8 +58,9 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
     if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
         return status;
     }
-    enum store_status synced = sync_wait(env, ticket);
-    return synced == STORE_OK ? status : synced;
+    /* Whatever kept it from the disk: the commit is in the log, so none of "full" or "no memory" would be true of it.
+     */
+    return sync_wait(env, ticket) == STORE_OK ? status : STORE_UNAVAILABLE;
 }
 
 enum store_status txn_read(struct env *env, txn_body *body, void *args)

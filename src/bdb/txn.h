@@ -21,9 +21,9 @@ struct txn {
 typedef enum store_status txn_body(struct txn *txn, void *args) __attribute__((warn_unused_result));
 
 /*
- * Runs body inside the gate and waits until everything it can have seen is on the disk. Returns the body's status, or
- * what kept it from being so: STORE_UNAVAILABLE (whether a write was stored is unknown then), STORE_FULL,
- * STORE_CORRUPT, STORE_NO_MEMORY.
+ * Runs body inside the gate and waits until everything it can have seen is on the disk. Returns the body's status,
+ * STORE_UNAVAILABLE if that wait failed (whether a write was stored is unknown then), or what kept the body from
+ * running or committing: STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT, STORE_NO_MEMORY.
  */
 enum store_status txn_read(struct env *env, txn_body *body, void *args) __attribute__((warn_unused_result));
 enum store_status txn_write(struct env *env, txn_body *body, void *args) __attribute__((warn_unused_result));

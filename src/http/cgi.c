@@ -36,8 +36,9 @@ static ssize_t cgi_read(struct transport *t, void *data, size_t bytes_max)
 {
     (void)t;
     ssize_t bytes;
-    if (!body_announced())
+    if (!body_announced()) {
         return 0;
+    }
     do {
         bytes = read(STDIN_FILENO, data, bytes_max);
     } while (bytes < 0 && errno == EINTR);
@@ -50,10 +51,12 @@ static bool cgi_write(struct transport *t, const void *data, size_t bytes)
     const char *at = data;
     while (bytes > 0) {
         ssize_t written = write(STDOUT_FILENO, at, bytes);
-        if (written < 0 && errno == EINTR)
+        if (written < 0 && errno == EINTR) {
             continue;
-        if (written < 0)
+        }
+        if (written < 0) {
             return false;
+        }
         at += written;
         bytes -= (size_t)written;
     }
@@ -80,12 +83,14 @@ struct transport *transport_cgi(void)
         .read = cgi_read,
         .write = cgi_write,
         .finish = cgi_finish,
+        .interrupt = NULL,
         .free = cgi_free,
         .needs_length = true,
     };
     struct cgi *cgi = calloc(1, sizeof *cgi);
-    if (!cgi)
+    if (!cgi) {
         return NULL;
+    }
     cgi->base.ops = &ops;
     return &cgi->base;
 }

@@ -3,8 +3,9 @@
 static bool is_proxy(const struct config *config, const struct address *address)
 {
     for (size_t i = 0; i < config->trusted_proxies_count; i++) {
-        if (address_equal(address, &config->trusted_proxies[i]))
+        if (address_equal(address, &config->trusted_proxies[i])) {
             return true;
+        }
     }
     return false;
 }
@@ -13,16 +14,18 @@ static bool is_proxy(const struct config *config, const struct address *address)
 static struct text take_last(struct text *list)
 {
     size_t begin = list->bytes;
-    while (begin > 0 && list->data[begin - 1] != ',')
+    while (begin > 0 && list->data[begin - 1] != ',') {
         begin--;
+    }
     struct text item = {list->data + begin, list->bytes - begin};
     list->bytes = begin > 0 ? begin - 1 : 0;
     while (item.bytes > 0 && (*item.data == ' ' || *item.data == '\t')) {
         item.data++;
         item.bytes--;
     }
-    while (item.bytes > 0 && (item.data[item.bytes - 1] == ' ' || item.data[item.bytes - 1] == '\t'))
+    while (item.bytes > 0 && (item.data[item.bytes - 1] == ' ' || item.data[item.bytes - 1] == '\t')) {
         item.bytes--;
+    }
     return item;
 }
 
@@ -32,8 +35,9 @@ struct text client_address(const struct config *config, struct text remote, stru
     struct text client = remote;
     while (forwarded.bytes > 0 && address_parse(client, &address) && is_proxy(config, &address)) {
         struct text before = take_last(&forwarded);
-        if (!address_parse(before, &address))
+        if (!address_parse(before, &address)) {
             break;
+        }
         client = before;
     }
     return client.bytes > 0 && client.bytes <= TEXT_ID_BYTES_MAX ? client : TEXT_LITERAL(CLIENT_UNKNOWN);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,8 @@ struct fastcgi {
     struct transport base;
     FCGX_Request request;
     int listen_fd;
-    bool is_local; /* an AF_UNIX socket */
+    bool is_local;       /* an AF_UNIX socket */
+    atomic_int accepted; /* the connection accepted last, for fastcgi_interrupt; -1: none yet */
     struct transport_stop *stop;
 };
 
@@ -62,14 +64,17 @@ static bool peer_allowed(const struct sockaddr_storage *peer)
 {
     const char *list = getenv("FCGI_WEB_SERVER_ADDRS");
     char name[INET_ADDRSTRLEN];
-    if (!list || peer->ss_family != AF_INET)
+    if (!list || peer->ss_family != AF_INET) {
         return true;
-    if (!inet_ntop(AF_INET, &((const struct sockaddr_in *)peer)->sin_addr, name, sizeof name))
+    }
+    if (!inet_ntop(AF_INET, &((const struct sockaddr_in *)peer)->sin_addr, name, sizeof name)) {
         return false;
+    }
     while (*list != '\0') {
         size_t bytes = strcspn(list, ",");
-        if (bytes == strlen(name) && memcmp(list, name, bytes) == 0)
+        if (bytes == strlen(name) && memcmp(list, name, bytes) == 0) {
             return true;
+        }
         list += bytes;
         list += *list == ',';
     }
@@ -104,15 +109,18 @@ static int connection_accept(struct fastcgi *f)
     for (;;) {
         bool stopping;
         bool ready = wait_readable(f->listen_fd, f->stop->fd, -1, &stopping);
-        if (stopping)
+        if (stopping) {
             return -1;
-        if (!ready)
+        }
+        if (!ready) {
             continue;
+        }
         struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
         socklen_t peer_bytes = sizeof peer;
         int fd = accept4(f->listen_fd, (struct sockaddr *)&peer, &peer_bytes, SOCK_CLOEXEC);
-        if (fd >= 0 && peer_allowed(&peer))
+        if (fd >= 0 && peer_allowed(&peer)) {
             return fd;
+        }
         if (fd >= 0) {
             close(fd);
             continue;
@@ -137,8 +145,9 @@ static bool connection_wait(struct fastcgi *f, bool is_new)
 {
     bool stopping;
     int fd = f->request.ipcFd;
-    if (wait_readable(fd, f->stop->fd, -1, &stopping))
+    if (wait_readable(fd, f->stop->fd, -1, &stopping)) {
         return true;
+    }
     return is_new && wait_readable(fd, -1, FIRST_BYTES_WAIT_MS, &stopping);
 }
 
@@ -165,20 +174,24 @@ static bool fastcgi_next(struct transport *t)
         if (is_new) {
             pthread_mutex_lock(&f->stop->accepting);
             f->request.ipcFd = connection_accept(f);
+            atomic_store(&f->accepted, f->request.ipcFd);
             pthread_mutex_unlock(&f->stop->accepting);
         }
-        if (f->request.ipcFd < 0)
+        if (f->request.ipcFd < 0) {
             return false;
+        }
         if (!connection_wait(f, is_new)) {
             connection_close(f);
             return false;
         }
         /* Or FCGX_Accept_r would close the connection first. It puts what the server asks for in its place. */
         f->request.keepConnection = 1;
-        if (FCGX_Accept_r(&f->request) != 0)
+        if (FCGX_Accept_r(&f->request) != 0) {
             continue; /* it came to nothing and is closed */
-        if (f->request.role == ROLE_RESPONDER)
+        }
+        if (f->request.role == ROLE_RESPONDER) {
             return true;
+        }
         log_warning("the server asked for FastCGI role %d; only the responder is played", f->request.role);
         FCGX_Free(&f->request, 1);
     }
@@ -193,8 +206,9 @@ static ssize_t fastcgi_read(struct transport *t, void *data, size_t bytes_max)
 {
     FCGX_Stream *in = ((struct fastcgi *)t)->request.in;
     int bytes = FCGX_GetStr(data, bytes_max < INT32_MAX ? (int)bytes_max : INT32_MAX, in);
-    if (bytes <= 0)
+    if (bytes <= 0) {
         return FCGX_GetError(in) != 0 ? -1 : 0;
+    }
     return bytes;
 }
 
@@ -204,8 +218,9 @@ static bool fastcgi_write(struct transport *t, const void *data, size_t bytes)
     const char *at = data;
     while (bytes > 0) {
         int part = bytes < INT32_MAX ? (int)bytes : INT32_MAX;
-        if (FCGX_PutStr(at, part, out) != part)
+        if (FCGX_PutStr(at, part, out) != part) {
             return false;
+        }
         at += part;
         bytes -= (size_t)part;
     }
@@ -220,8 +235,9 @@ static bool request_read_out(struct fastcgi *f)
     ssize_t bytes;
     while ((bytes = fastcgi_read(&f->base, unread, sizeof unread)) > 0) {
         total += (size_t)bytes;
-        if (total > UNREAD_BYTES_MAX)
+        if (total > UNREAD_BYTES_MAX) {
             return false;
+        }
     }
     return bytes == 0;
 }
@@ -242,15 +258,30 @@ static void fastcgi_finish(struct transport *t, bool complete)
     bool kept = f->request.keepConnection && read_out && !stop_raised(f->stop);
     f->request.keepConnection = 1; /* it closes in our way, if the library does not see an error */
     FCGX_Finish_r(&f->request);
-    if (!kept && f->request.ipcFd >= 0)
+    if (!kept && f->request.ipcFd >= 0) {
         connection_close(f);
+    }
+}
+
+/*
+ * The connection may close at this moment, and its number be taken anew: by a file, which shutdown(2) refuses; or by a
+ * connection of another responder, which is interrupted too, since the worker interrupts all that have not ended.
+ */
+static void fastcgi_interrupt(struct transport *t, bool both_ways)
+{
+    struct fastcgi *f = (struct fastcgi *)t;
+    int fd = atomic_load(&f->accepted);
+    if (fd >= 0) {
+        shutdown(fd, both_ways ? SHUT_RDWR : SHUT_RD);
+    }
 }
 
 static void fastcgi_free(struct transport *t)
 {
     struct fastcgi *f = (struct fastcgi *)t;
-    if (f->request.ipcFd >= 0)
+    if (f->request.ipcFd >= 0) {
         connection_close(f);
+    }
     free(f);
 }
 
@@ -267,21 +298,24 @@ struct transport *transport_fastcgi(int listen_fd, struct transport_stop *stop)
         .read = fastcgi_read,
         .write = fastcgi_write,
         .finish = fastcgi_finish,
+        .interrupt = fastcgi_interrupt,
         .free = fastcgi_free,
         .needs_length = false,
     };
     struct fastcgi *f = calloc(1, sizeof *f);
-    if (!f)
+    if (!f) {
         return NULL;
+    }
     f->base.ops = &ops;
     f->listen_fd = listen_fd;
     f->stop = stop;
+    atomic_init(&f->accepted, -1);
     struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
     socklen_t own_bytes = sizeof own;
     f->is_local = getsockname(listen_fd, (struct sockaddr *)&own, &own_bytes) == 0 && own.ss_family == AF_UNIX;
     int flags = fcntl(listen_fd, F_GETFL);
     if (flags < 0 || fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) < 0 || FCGX_Init() != 0 ||
-        FCGX_InitRequest(&f->request, listen_fd, 0) != 0) {
+        FCGX_InitRequest(&f->request, -1, 0) != 0) { /* without the socket, lest the library accept by itself */
         log_error("cannot listen for FastCGI requests: %s", strerror(errno));
         free(f);
         return NULL;

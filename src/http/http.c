@@ -38,14 +38,18 @@ static const char *meta(struct transport *t, const char *name)
 
 static enum method read_method(const char *name)
 {
-    if (strcmp(name, "POST") == 0)
+    if (strcmp(name, "POST") == 0) {
         return METHOD_POST;
-    if (strcmp(name, "GET") == 0)
+    }
+    if (strcmp(name, "GET") == 0) {
         return METHOD_GET;
-    if (strcmp(name, "HEAD") == 0)
+    }
+    if (strcmp(name, "HEAD") == 0) {
         return METHOD_HEAD;
-    if (strcmp(name, "OPTIONS") == 0)
+    }
+    if (strcmp(name, "OPTIONS") == 0) {
         return METHOD_OPTIONS;
+    }
     return METHOD_OTHER;
 }
 
@@ -60,8 +64,9 @@ static struct text trimmed(struct text t)
         t.data++;
         t.bytes--;
     }
-    while (t.bytes > 0 && is_space(t.data[t.bytes - 1]))
+    while (t.bytes > 0 && is_space(t.data[t.bytes - 1])) {
         t.bytes--;
+    }
     return t;
 }
 
@@ -73,10 +78,12 @@ static bool equal_ignoring_case(struct text t, const char *z)
 static enum media_type read_media(const char *content_type)
 {
     struct text type = trimmed((struct text){content_type, strcspn(content_type, ";")});
-    if (equal_ignoring_case(type, "application/x-www-form-urlencoded"))
+    if (equal_ignoring_case(type, "application/x-www-form-urlencoded")) {
         return MEDIA_FORM;
-    if (equal_ignoring_case(type, "multipart/form-data"))
+    }
+    if (equal_ignoring_case(type, "multipart/form-data")) {
         return MEDIA_MULTIPART;
+    }
     return MEDIA_JSON;
 }
 
@@ -86,15 +93,18 @@ static void read_bearer(struct transport *t, struct request *request)
 {
     const char *value = meta(t, "HTTP_AUTHORIZATION");
     /* Where Apache hands the header on by a rewrite rule, its own redirect renames it. */
-    if (*value == '\0')
+    if (*value == '\0') {
         value = meta(t, "REDIRECT_HTTP_AUTHORIZATION");
+    }
     request->has_authorization = *value != '\0';
     struct text rest = trimmed(text_of(value));
     struct text scheme = {rest.data, 0};
-    while (scheme.bytes < rest.bytes && !is_space(rest.data[scheme.bytes]))
+    while (scheme.bytes < rest.bytes && !is_space(rest.data[scheme.bytes])) {
         scheme.bytes++;
-    if (!equal_ignoring_case(scheme, "bearer"))
+    }
+    if (!equal_ignoring_case(scheme, "bearer")) {
         return;
+    }
     request->has_bearer = true;
     request->bearer = trimmed((struct text){rest.data + scheme.bytes, rest.bytes - scheme.bytes});
 }
@@ -104,20 +114,23 @@ static void drain(struct transport *t)
     char unwanted[READ_BYTES];
     size_t total = 0;
     ssize_t bytes;
-    while (total < DRAIN_BYTES_MAX && (bytes = t->ops->read(t, unwanted, sizeof unwanted)) > 0)
+    while (total < DRAIN_BYTES_MAX && (bytes = t->ops->read(t, unwanted, sizeof unwanted)) > 0) {
         total += (size_t)bytes;
+    }
 }
 
 /* Reads `bytes` bytes: as many as were announced. */
 static enum body_fault read_announced(struct transport *t, size_t bytes, struct buffer *body)
 {
     char *at = buffer_reserve(body, bytes);
-    if (!at)
+    if (!at) {
         return BODY_NO_MEMORY;
+    }
     while (body->bytes < bytes) {
         ssize_t part = t->ops->read(t, at + body->bytes, bytes - body->bytes);
-        if (part <= 0)
+        if (part <= 0) {
             return BODY_CUT_SHORT;
+        }
         body->bytes += (size_t)part;
     }
     return BODY_READ;
@@ -134,8 +147,9 @@ static enum body_fault read_to_end(struct transport *t, size_t bytes_max, struct
             return BODY_TOO_LARGE;
         }
         buffer_append(body, part, (size_t)bytes);
-        if (body->failed)
+        if (body->failed) {
             return BODY_NO_MEMORY;
+        }
     }
     return bytes == 0 ? BODY_READ : BODY_CUT_SHORT;
 }
@@ -143,10 +157,12 @@ static enum body_fault read_to_end(struct transport *t, size_t bytes_max, struct
 static enum body_fault read_body(struct transport *t, size_t bytes_max, struct buffer *body)
 {
     const char *length = meta(t, "CONTENT_LENGTH");
-    if (*length == '\0')
+    if (*length == '\0') {
         return read_to_end(t, bytes_max, body);
-    if (length[strspn(length, "0123456789")] != '\0')
+    }
+    if (length[strspn(length, "0123456789")] != '\0') {
         return BODY_BAD_LENGTH;
+    }
     size_t bytes = 0;
     for (; *length != '\0'; length++) {
         bytes = bytes * 10 + (size_t)(*length - '0');
@@ -174,8 +190,9 @@ static void request_read(struct transport *t, const struct config *config, struc
     };
     read_bearer(t, request);
     request->body_fault = read_body(t, config->body_bytes_max, body);
-    if (request->body_fault == BODY_READ)
+    if (request->body_fault == BODY_READ) {
         request->body = (struct text){body->data, body->bytes};
+    }
 }
 
 /* Contract, section 7. Credentials are never allowed: tokens travel in a header that the page sets itself. */
@@ -206,26 +223,31 @@ static bool exchange_head(void *context, const struct reply *reply, int64_t byte
                               "Access-Control-Max-Age: 86400\r\n");
     } else {
         buffer_append_z(head, "Content-Type: application/json\r\n");
-        if (bytes >= 0)
+        if (bytes >= 0) {
             buffer_printf(head, "Content-Length: %" PRId64 "\r\n", bytes);
+        }
     }
     buffer_append_z(head, "Cache-Control: no-store\r\n"
                           "X-Content-Type-Options: nosniff\r\n");
     append_cors(head, x->config, x->origin);
-    if (reply->allow)
+    if (reply->allow) {
         buffer_printf(head, "Allow: %s\r\n", reply->allow);
-    if (reply->retry_s > 0)
+    }
+    if (reply->retry_s > 0) {
         buffer_printf(head, "Retry-After: %u\r\n", reply->retry_s);
-    if (reply->challenge)
+    }
+    if (reply->challenge) {
         buffer_append_z(head, "WWW-Authenticate: Bearer\r\n");
+    }
     buffer_append_z(head, "\r\n");
     return !head->failed;
 }
 
 static bool exchange_flush(struct exchange *x)
 {
-    if (x->head.bytes == 0)
+    if (x->head.bytes == 0) {
         return true;
+    }
     bool sent = x->transport->ops->write(x->transport, x->head.data, x->head.bytes);
     buffer_reset(&x->head);
     return sent;
@@ -234,8 +256,9 @@ static bool exchange_flush(struct exchange *x)
 static bool exchange_body(void *context, const char *data, size_t bytes)
 {
     struct exchange *x = context;
-    if (x->discards || bytes == 0)
+    if (x->discards || bytes == 0) {
         return true;
+    }
     if (x->head.bytes > 0 && bytes <= JOIN_BYTES_MAX) {
         buffer_append(&x->head, data, bytes);
         return !x->head.failed && exchange_flush(x);
@@ -265,10 +288,12 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
     };
     reply_init(&reply, &sink);
     bool complete = rpc_serve(config, store, &request, arena, &reply);
-    if (complete)
+    if (complete) {
         complete = exchange_flush(&x);
-    if (!complete)
+    }
+    if (!complete) {
         log_debug("an answer was broken off");
+    }
     t->ops->finish(t, complete);
 
     reply_clear(&reply);

@@ -28,6 +28,12 @@ struct transport_ops {
     bool (*write)(struct transport *t, const void *data, size_t bytes);
     /* Ends the request. complete == false: the peer must be able to tell that the answer is not whole. */
     void (*finish)(struct transport *t, bool complete);
+    /*
+     * Called from another thread, at any time until free: a `read` that waits, or is still to come, finds that the peer
+     * is gone; with both_ways, so does `write`. It ends what waits now: an operation that begins a new connection at
+     * that moment may need another call. NULL where the process serves one request only.
+     */
+    void (*interrupt)(struct transport *t, bool both_ways);
     void (*free)(struct transport *t);
     bool needs_length; /* finish(false) cannot show a broken answer: its length must be announced first */
 };

@@ -20,8 +20,9 @@
 #include "store/auth.h"
 
 /*
- * The default of 8 MiB would count against the address space that shared hosts limit (16 threads: 128 MiB). Serving,
- * a recovery included, was measured to need less than 64 KiB of it. Sanitizers multiply frames: they get more.
+ * The default of 8 MiB would count against the address space that shared hosts limit (16 threads: 128 MiB). Tried with
+ * less, all operations and recoveries ran with 80 KiB, and a recovery after a failed sync crashed with 64: it rewrites
+ * files by way of a block of 64 KiB. Three times what was enough. Sanitizers multiply frames: they get more.
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STACK_BYTES ((size_t)4 * 1024 * 1024)
@@ -32,14 +33,21 @@
 /* Without a store, this long after the start the program is executed anew to look at the home again. */
 #define MENDED_AFTER_NS UINT64_C(1000000000)
 
+/*
+ * How long a worker that is to leave waits for its requests, while it accepts none. The gate is what else a request
+ * waits for, and for no longer (GATE_WAIT_MS): what is not done by then most likely waits for its peer.
+ */
+#define DRAIN_NS UINT64_C(10000000000)
+
 /* What the threads of one worker share. */
 struct worker {
     const struct config *config;
     struct store *store;
     uint64_t started_ns; /* monotonic */
     struct transport_stop stop;
-    int wake_fd;         /* eventfd: the main thread is to look at the flags below */
-    atomic_bool renewal; /* the store wants renewal */
+    int wake_fd;           /* eventfd: the main thread is to look at what stands below */
+    atomic_bool renewal;   /* the store wants renewal */
+    atomic_size_t running; /* responders that have not ended */
 };
 
 struct responder {
@@ -84,14 +92,16 @@ int worker_run_cgi(const struct config *config, struct store *store)
         return EXIT_FAILURE;
     }
     bool sweeps = false;
-    while (t->ops->next(t))
+    while (t->ops->next(t)) {
         sweeps |= http_serve(t, config, store, &arena);
+    }
     t->ops->free(t);
     arena_clear(&arena);
     if (store) {
         answer_end();
-        if (sweeps)
+        if (sweeps) {
             store_auth_sweep(store);
+        }
         store_housekeeping(store);
     }
     return EXIT_SUCCESS;
@@ -107,8 +117,9 @@ static void raise_event(int fd)
 
 static bool wants_renewal(struct worker *w)
 {
-    if (w->store)
+    if (w->store) {
         return store_wants_renewal(w->store);
+    }
     return timestamp_monotonic_ns() - w->started_ns >= MENDED_AFTER_NS;
 }
 
@@ -121,14 +132,18 @@ static void *responder_run(void *argument)
     while (t->ops->next(t)) {
         bool sweeps = http_serve(t, w->config, w->store, &arena);
         arena_reset(&arena);
-        if (w->store && sweeps)
+        if (w->store && sweeps) {
             store_auth_sweep(w->store);
-        if (w->store)
+        }
+        if (w->store) {
             store_housekeeping(w->store);
-        if (wants_renewal(w) && !atomic_exchange(&w->renewal, true))
+        }
+        if (wants_renewal(w) && !atomic_exchange(&w->renewal, true)) {
             raise_event(w->wake_fd);
+        }
     }
     arena_clear(&arena);
+    atomic_fetch_sub(&w->running, 1);
     /* A responder that ended by itself cannot accept any more, and neither can the others. */
     raise_event(w->wake_fd);
     return NULL;
@@ -145,16 +160,20 @@ static size_t responders_start(struct worker *w, struct responder *responders, s
         struct responder *r = &responders[started];
         r->worker = w;
         r->transport = transport_fastcgi(listen_fd, &w->stop);
-        if (!r->transport)
+        if (!r->transport) {
             break;
+        }
+        atomic_fetch_add(&w->running, 1);
         error = pthread_create(&r->thread, &attr, responder_run, r);
         if (error != 0) {
+            atomic_fetch_sub(&w->running, 1);
             r->transport->ops->free(r->transport);
             break;
         }
     }
-    if (error != 0)
+    if (error != 0) {
         log_warning("%zu of %zu threads could be started: %s", started, count, strerror(error));
+    }
     pthread_attr_destroy(&attr);
     return started;
 }
@@ -163,12 +182,48 @@ static size_t responders_start(struct worker *w, struct responder *responders, s
 static enum worker_end worker_wait(struct worker *w, int signal_fd)
 {
     struct pollfd fds[2] = {{.fd = signal_fd, .events = POLLIN}, {.fd = w->wake_fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
         ;
+    }
     /* The signal stays pending: should it come during a renewal, the program executed anew still finds it. */
-    if (fds[0].revents == 0 && atomic_load(&w->renewal))
+    if (fds[0].revents == 0 && atomic_load(&w->renewal)) {
         return WORKER_RENEW;
+    }
     return WORKER_STOPPED;
+}
+
+/*
+ * Ends the responders: none accepts any more, and what runs is finished. A peer that does not go on within DRAIN_NS is
+ * not read from any more (its request is then refused as cut short), nor written to after twice that.
+ */
+static void responders_end(struct worker *w, struct responder *responders, size_t count)
+{
+    struct pollfd wake = {.fd = w->wake_fd, .events = POLLIN};
+    uint64_t deadline_ns = timestamp_monotonic_ns() + DRAIN_NS;
+    bool both_ways = false;
+    raise_event(w->stop.fd);
+    while (atomic_load(&w->running) > 0) {
+        uint64_t now_ns = timestamp_monotonic_ns();
+        uint64_t raised;
+        if (now_ns < deadline_ns) {
+            poll(&wake, 1, (int)((deadline_ns - now_ns) / 1000000 + 1));
+            /* Read before `running` is looked at again: what ends after that raises it anew. */
+            ssize_t bytes = read(w->wake_fd, &raised, sizeof raised);
+            (void)bytes;
+            continue;
+        }
+        log_warning("requests that are still not done: %zu; their connections are %s", atomic_load(&w->running),
+                    both_ways ? "closed" : "not read from any more");
+        for (size_t i = 0; i < count; i++) {
+            responders[i].transport->ops->interrupt(responders[i].transport, both_ways);
+        }
+        both_ways = true;
+        deadline_ns = now_ns + DRAIN_NS;
+    }
+    for (size_t i = 0; i < count; i++) {
+        pthread_join(responders[i].thread, NULL);
+        responders[i].transport->ops->free(responders[i].transport);
+    }
 }
 
 enum worker_end worker_run_fastcgi(const struct config *config, struct store *store, int listen_fd)
@@ -191,21 +246,21 @@ enum worker_end worker_run_fastcgi(const struct config *config, struct store *st
     }
 
     size_t started = responders_start(&w, responders, config->threads, listen_fd);
-    if (started > 0)
+    if (started > 0) {
         end = worker_wait(&w, signal_fd);
-    raise_event(w.stop.fd);
-    for (size_t i = 0; i < started; i++) {
-        pthread_join(responders[i].thread, NULL);
-        responders[i].transport->ops->free(responders[i].transport);
     }
+    responders_end(&w, responders, started);
 
 out:
     free(responders);
-    if (signal_fd >= 0)
+    if (signal_fd >= 0) {
         close(signal_fd);
-    if (w.wake_fd >= 0)
+    }
+    if (w.wake_fd >= 0) {
         close(w.wake_fd);
-    if (w.stop.fd >= 0)
+    }
+    if (w.stop.fd >= 0) {
         close(w.stop.fd);
+    }
     return end;
 }

@@ -1,9 +1,10 @@
 /*
  * worker: the life of a process: responder threads, signals, drain, renewal.
  *
- * SIGTERM, SIGINT, SIGHUP and SIGUSR1 are taken between requests only: finish what runs, close, leave. SIGPIPE is
- * ignored. When the store wants renewal (its generation died), the worker drains, closes and executes itself anew
- * with the listening socket kept, so that abandoned handles do not pile up.
+ * SIGTERM, SIGINT, SIGHUP and SIGUSR1 are taken between requests only: finish what runs, close, leave. A peer that
+ * stalls in the middle of its request is waited for 10 s, one that does not take its answer 20 s. SIGPIPE is ignored.
+ * When the store wants renewal (its generation died), the worker drains, closes and executes itself anew with the
+ * listening socket kept, so that abandoned handles do not pile up.
  */
 #ifndef CHATS_HTTP_WORKER_H
 #define CHATS_HTTP_WORKER_H

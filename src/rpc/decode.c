@@ -7,11 +7,6 @@
 #include "rpc/bytes.h"
 #include "rpc/values.h"
 
-static enum error_kind no_memory(struct error *error)
-{
-    return error_set(error, ERROR_UNAVAILABLE, "%s", "");
-}
-
 /* A form body is JSON all the same if it begins like an object: contract, section 3. */
 static bool is_form(const struct request *request)
 {
@@ -125,7 +120,7 @@ static enum error_kind store_field(const struct field *field, const struct value
         memcpy(argument, &value->integer, sizeof(value->integer));
         break;
     case FIELD_TIMESTAMP:
-        if (!timestamp_parse(value->text, &time.ns)) {
+        if (!timestamp_parse_bound(value->text, &time.floor_ns, &time.ceiling_ns)) {
             return error_set(error, ERROR_INVALID_REQUEST,
                              "field '%s' must be an RFC 3339 time like 2026-11-23T00:26:47.042000001Z", field->name);
         }
@@ -163,7 +158,7 @@ enum error_kind decode_request(const struct operation *operation, const struct r
     struct values body = {operation, arena, error, arena_alloc(arena, count * sizeof(*body.all)), false};
     struct values query = {operation, arena, error, arena_alloc(arena, count * sizeof(*query.all)), true};
     if (args == NULL || body.all == NULL || query.all == NULL) {
-        return no_memory(error);
+        return values_no_memory(error);
     }
     enum error_kind kind =
         is_form(request) ? values_read_form(&body, request->body, "form") : values_read_json(&body, request->body);
@@ -174,7 +169,7 @@ enum error_kind decode_request(const struct operation *operation, const struct r
         return kind;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!body.all[i].given) {
+        if (!body.all[i].named) {
             body.all[i] = query.all[i];
         }
     }

@@ -7,7 +7,7 @@
 #include "rpc/form.h"
 #include "rpc/jsoncheck.h"
 
-static enum error_kind no_memory(struct error *error)
+enum error_kind values_no_memory(struct error *error)
 {
     return error_set(error, ERROR_UNAVAILABLE, "%s", "");
 }
@@ -101,7 +101,7 @@ static enum error_kind add_item(struct values *v, struct value *value, struct te
         size_t capacity = value->list_capacity == 0 ? 8 : value->list_capacity * 2;
         struct text *items = arena_alloc(v->arena, capacity * sizeof(*items));
         if (items == NULL) {
-            return no_memory(v->error);
+            return values_no_memory(v->error);
         }
         if (value->list.count > 0) {
             memcpy(items, value->list.items, value->list.count * sizeof(*items));
@@ -114,13 +114,20 @@ static enum error_kind add_item(struct values *v, struct value *value, struct te
     return ERROR_NONE;
 }
 
+/* Sets the text of a field that is no list and no integer. "" is absent, unless that is for a later check to refuse. */
+static void set_text(const struct field *field, struct text text, struct value *value)
+{
+    value->text = text;
+    value->given = text.bytes > 0 || field->type == FIELD_TIMESTAMP;
+}
+
 /* A string's copy in the arena: json-c's own goes with its tree. */
 static enum error_kind copy_string(struct values *v, struct json_object *json, struct text *ret)
 {
     struct text borrowed = {json_object_get_string(json), (size_t)json_object_get_string_len(json)};
     struct text copy = arena_text(v->arena, borrowed);
     if (copy.data == NULL) {
-        return no_memory(v->error);
+        return values_no_memory(v->error);
     }
     *ret = copy;
     return ERROR_NONE;
@@ -161,6 +168,7 @@ static enum error_kind read_json_member(struct values *v, struct text key, struc
     if (json == NULL) {
         return ERROR_NONE;
     }
+    value->named = true;
     switch (field->type) {
     case FIELD_ID_LIST:
         return read_json_list(v, field, json, value);
@@ -185,8 +193,9 @@ static enum error_kind read_json_member(struct values *v, struct text key, struc
     if (!json_object_is_type(json, json_type_string)) {
         return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' must be a string", field->name);
     }
-    enum error_kind kind = copy_string(v, json, &value->text);
-    value->given = value->text.bytes > 0;
+    struct text text = {NULL, 0};
+    enum error_kind kind = copy_string(v, json, &text);
+    set_text(field, text, value);
     return kind;
 }
 
@@ -215,7 +224,7 @@ static enum error_kind read_json_named(struct values *v, struct text parent, str
     if (parent.bytes > 0) {
         char *joined = arena_alloc(v->arena, parent.bytes + 1 + key.bytes);
         if (joined == NULL) {
-            return no_memory(v->error);
+            return values_no_memory(v->error);
         }
         memcpy(joined, parent.data, parent.bytes);
         joined[parent.bytes] = '.';
@@ -262,14 +271,12 @@ enum error_kind values_read_json(struct values *v, struct text body)
     if (json.data[0] != '{') {
         return error_set(v->error, ERROR_INVALID_REQUEST, "the body must be a JSON object");
     }
-    if (json.bytes > INT32_MAX) {
-        return error_set(v->error, ERROR_TOO_LARGE, "%s", "");
-    }
     tokener = json_tokener_new_ex(JSONCHECK_DEPTH_MAX * 2); /* json-c counts levels otherwise; the check has counted */
     if (tokener == NULL) {
-        return no_memory(v->error);
+        return values_no_memory(v->error);
     }
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    /* No body is longer than an int: max_body is 64 MiB at most (base/config.h). */
     object = json_tokener_parse_ex(tokener, json.data, (int)json.bytes);
     if (object == NULL || !json_object_is_type(object, json_type_object)) {
         /* What has passed the check is JSON: this is a lack of memory, or the two disagree. */
@@ -298,6 +305,7 @@ static enum error_kind read_pair(struct values *v, struct text key, struct text 
     if (name.bytes != key.bytes && field->type != FIELD_ID_LIST) {
         return error_set(v->error, ERROR_INVALID_REQUEST, "field '%s' is not a list", field->name);
     }
+    value->named = true;
     switch (field->type) {
     case FIELD_ID_LIST:
         return add_item(v, value, text);
@@ -311,8 +319,7 @@ static enum error_kind read_pair(struct values *v, struct text key, struct text 
     case FIELD_ACCOUNT_TYPE:
         break;
     }
-    value->text = text;
-    value->given = text.bytes > 0;
+    set_text(field, text, value);
     return ERROR_NONE;
 }
 
@@ -336,7 +343,7 @@ enum error_kind values_read_form(struct values *v, struct text source, const cha
         case FORM_INVALID:
             return error_set(v->error, ERROR_INVALID_REQUEST, "%s", problem);
         case FORM_NO_MEMORY:
-            return no_memory(v->error);
+            return values_no_memory(v->error);
         }
     }
 }

@@ -11,7 +11,8 @@ enum spelling { SPELLING_NONE, SPELLING_SNAKE, SPELLING_CAMEL };
 
 struct value {
     enum spelling seen;    /* how the source names the field, SPELLING_NONE if it does not */
-    bool given;            /* false for null, "" and the empty list as well; true for any integer */
+    bool named;            /* with a value other than null: of two sources that do, the body wins */
+    bool given;            /* false for null, the empty list and "" as well, but not for the "" of a time or integer */
     struct text text;      /* all types but the two below */
     int64_t integer;       /* FIELD_INT64 */
     struct text_list list; /* FIELD_ID_LIST: as sent, with duplicates */
@@ -25,6 +26,9 @@ struct values {
     struct value *all; /* zeroed, one for each field of the operation */
     bool is_query;     /* fields that are secret are refused */
 };
+
+/* Sets ERROR_UNAVAILABLE, the error of a lack of memory, and returns it. */
+enum error_kind values_no_memory(struct error *error);
 
 /*
  * Reads a JSON object (white space alone is an empty one), or the pairs of a form or query (`what`, for problems).

@@ -182,7 +182,7 @@ static enum error_kind send_message(struct call *call, const void *args)
     if (!choose_id(call, a->id, &draft.id)) {
         return no_memory(call);
     }
-    enum store_status status = store_message_append(call->store, &chat, &draft, call->arena, &message);
+    enum store_status status = store_message_append(call->store, &chat, &draft, &message);
     if (status != STORE_OK && status != STORE_EXISTS) {
         return operation_store_error(call, status, ERROR_MESSAGE_ID_CONFLICT);
     }
@@ -295,8 +295,8 @@ static enum error_kind list_messages(struct call *call, const void *args)
         .limit = (uint64_t)a->limit,
         .has_before = a->sent_before.given,
         .has_after = a->sent_after.given,
-        .before_ns = a->sent_before.ns,
-        .after_ns = a->sent_after.ns,
+        .before_ns = a->sent_before.ceiling_ns,
+        .after_ns = a->sent_after.floor_ns,
     };
     struct store_page page;
     enum error_kind kind;

@@ -63,7 +63,7 @@ enum field_type {
     FIELD_ID,      /* struct text: as text_is_id says; "" is the same as absent */
     FIELD_ID_LIST, /* struct text_list: a set of ids, sorted by bytes, duplicates folded; repeated in a form or query */
     FIELD_INT64,   /* int64_t from field.min to field.max: a JSON integer or a decimal string */
-    FIELD_TIMESTAMP,   /* struct maybe_time: an RFC 3339 string; "" is the same as absent */
+    FIELD_TIMESTAMP,   /* struct maybe_time: an RFC 3339 string; "" is none and refused */
     FIELD_ORDER,       /* enum store_order: "asc", "desc", "" */
     FIELD_ACCOUNT_TYPE /* enum account_type: "user", "service", "" (user) */
 };
@@ -73,9 +73,11 @@ struct text_list {
     size_t count;
 };
 
+/* A time that may be finer than nanoseconds: base/timestamp.h, timestamp_parse_bound. Both are 0 if not given. */
 struct maybe_time {
     bool given;
-    uint64_t ns;
+    uint64_t floor_ns;   /* what is after it is > floor_ns */
+    uint64_t ceiling_ns; /* what is before it is < ceiling_ns */
 };
 
 /*

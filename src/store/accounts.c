@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "store/internal.h"
@@ -64,6 +65,7 @@ static enum store_status account_add_body(struct txn *txn, void *args)
 
 enum store_status store_account_add(struct store *store, struct text namespace, const struct account *account)
 {
+    assert(id_fits(namespace) && id_fits(account->id));
     struct account_call call = {.store = store, .namespace = namespace, .id = account->id, .draft = account};
     return txn_write(store->env, account_add_body, &call);
 }
@@ -88,6 +90,7 @@ static enum store_status account_find_body(struct txn *txn, void *args)
 enum store_status store_account_find(struct store *store, struct text namespace, struct text id, struct arena *arena,
                                      struct account *ret)
 {
+    assert(id_fits(namespace) && id_fits(id));
     struct account account = {0};
     struct account_call call = {.store = store, .namespace = namespace, .id = id, .arena = arena, .ret = &account};
     enum store_status status = txn_read(store->env, account_find_body, &call);
@@ -132,6 +135,7 @@ static enum store_status account_run(struct account_call *call, txn_body *body)
 enum store_status store_account_set_hash(struct store *store, struct text namespace, struct text id,
                                          struct text old_hash, struct text hash, bool revoke)
 {
+    assert(id_fits(namespace) && id_fits(id));
     struct account_call call = {
         .store = store, .namespace = namespace, .id = id, .old_hash = old_hash, .hash = hash, .revoke = revoke};
     return account_run(&call, account_set_hash_body);
@@ -157,6 +161,7 @@ static enum store_status account_remove_body(struct txn *txn, void *args)
 
 enum store_status store_account_remove(struct store *store, struct text namespace, struct text id)
 {
+    assert(id_fits(namespace) && id_fits(id));
     struct account_call call = {.store = store, .namespace = namespace, .id = id};
     return account_run(&call, account_remove_body);
 }
@@ -241,6 +246,7 @@ static enum store_status account_list_give(const struct account_list *list, stor
 
 enum store_status store_account_list(struct store *store, struct text namespace, store_account_fn *each, void *context)
 {
+    assert(id_fits(namespace));
     struct account_list list = {.at_bytes = 0};
     enum store_status status = STORE_OK;
     bool stopped = false;

@@ -46,7 +46,8 @@ struct store_check {
  * Reads every page (checksums), and shows that trees and indexes agree with each other: each record decodes, is found
  * through each of its indexes, each index entry leads to the record it was made from, sequences are dense, times rise,
  * tokens have their account.
- * Set say and context before. STORE_OK: it was all looked at, `problems` says how it is.
+ * Set say and context before. STORE_OK: it was all looked at, `problems` says how it is. STORE_CORRUPT: pages are
+ * damaged, each is said, and the records were not looked at.
  */
 enum store_status store_check(struct store *store, struct store_check *check) __attribute__((warn_unused_result));
 

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,15 @@ static enum store_status chat_take_number(struct txn *txn, uint64_t *ret)
     return STORE_OK;
 }
 
+static bool members_fit(const struct text *members, size_t count)
+{
+    bool fit = count >= STORE_MEMBERS_MIN && count <= STORE_MEMBERS_MAX;
+    for (size_t i = 0; i < count && fit; i++) {
+        fit = id_fits(members[i]) && (i == 0 || text_compare(members[i - 1], members[i]) < 0);
+    }
+    return fit;
+}
+
 static enum store_status chat_create_body(struct txn *txn, void *args)
 {
     struct chat_create *create = args;
@@ -179,6 +189,7 @@ static enum store_status chat_create_body(struct txn *txn, void *args)
 enum store_status store_chat_create(struct store *store, struct text namespace, const struct chat *draft,
                                     struct arena *arena, struct chat *ret)
 {
+    assert(id_fits(namespace) && id_fits(draft->id) && members_fit(draft->members, draft->members_count));
     struct chat result = {0};
     struct chat_create create = {
         .store = store, .namespace = namespace, .draft = draft, .arena = arena, .ret = &result};

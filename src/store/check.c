@@ -1,13 +1,18 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/crypto.h"
 #include "store/check.h"
 
 #define CHECK_PAGES_PER_HOLD 64u
+#define CHECK_CACHE_BYTES (512u << 10)
+#define CHECK_PAGE_TYPE_AT 25u /* where Berkeley DB 5.3's pages have their type, and P_HASH (dbinc/db_page.h) */
+#define CHECK_PAGE_HASH 13u
 #define CHECK_NUMBERS_BYTES_MAX (SIZE_MAX / 2)
 
 void check_say(struct check *check, const char *format, ...)
@@ -246,48 +251,133 @@ struct check_pages {
     struct check *check;
     enum tree tree;
     db_pgno_t next;
-    bool ended;
+    db_pgno_t counts[TREES]; /* pages that each tree's file had when all of them were complete */
 };
 
-/* Inside: a few pages through the cache, which verifies the checksum of each that it reads. */
-static enum store_status check_pages_body(struct txn *txn, void *args)
+/* Inside: all pages of the cache to the files, and how long these are then; what they grow by later has holes. */
+static enum store_status check_complete_body(struct txn *txn, void *args)
 {
     struct check_pages *pages = args;
-    DB_MPOOLFILE *file = txn->trees[pages->tree]->get_mpf(txn->trees[pages->tree]);
-    db_pgno_t last = 0;
-    int error = file->get_last_pgno(file, &last);
-    for (unsigned i = 0; error == 0 && i < CHECK_PAGES_PER_HOLD && pages->next <= last; i++, pages->next++) {
-        void *page = NULL;
-        db_pgno_t number = pages->next;
-        error = file->get(file, &number, NULL, 0, &page);
-        if (error == 0) {
-            pages->check->report->pages++;
-            error = file->put(file, page, DB_PRIORITY_VERY_LOW, 0);
-        } else if (error == DB_PAGE_NOTFOUND) {
-            error = 0;
-        }
-    }
-    pages->ended = pages->next > last;
+    DB_ENV *handle = txn->env->handle;
+    int error = handle->memp_sync(handle, NULL);
     if (error != 0) {
-        check_say(pages->check, "page %u of the tree '%s' cannot be read", (unsigned)pages->next,
-                  trees_table()[pages->tree].name);
-        return txn_failed(txn, error, "reading a page of a tree");
+        return txn_failed(txn, error, "writing the trees");
+    }
+    for (int tree = 0; tree < TREES; tree++) {
+        char path[4096];
+        struct stat st;
+        snprintf(path, sizeof path, "%s/%s.db", txn->env->options.home, trees_table()[tree].name);
+        if (stat(path, &st) != 0) {
+            check_say(pages->check, "the file of the tree '%s' cannot be found", trees_table()[tree].name);
+        } else if (st.st_size % ENV_PAGE_BYTES != 0 || st.st_size == 0) {
+            check_say(pages->check, "the file of the tree '%s' is cut short", trees_table()[tree].name);
+        } else {
+            pages->counts[tree] = (db_pgno_t)(st.st_size / ENV_PAGE_BYTES);
+        }
     }
     return STORE_OK;
 }
 
-static enum store_status check_all_pages(struct store *store, struct check *check)
+/* A bad page is a problem that is reported, here and not by the library. */
+static void check_ignore(const DB_ENV *handle, const char *prefix, const char *message)
 {
-    for (int tree = 0; tree < TREES; tree++) {
-        struct check_pages pages = {.check = check, .tree = (enum tree)tree};
-        while (!pages.ended) {
-            enum store_status status = txn_read(store->env, check_pages_body, &pages);
-            if (status != STORE_OK) {
-                return status;
-            }
+    (void)handle;
+    (void)prefix;
+    (void)message;
+}
+
+static enum store_status check_page_problem(const struct check_pages *pages, int error)
+{
+    switch (error) {
+    case ENOMEM:
+        return STORE_NO_MEMORY;
+    case EMFILE:
+    case ENFILE:
+    case EACCES:
+        return STORE_UNAVAILABLE;
+    default:
+        check_say(pages->check, "page %u of the tree '%s' is damaged", (unsigned)pages->next,
+                  trees_table()[pages->tree].name);
+        return STORE_OK;
+    }
+}
+
+/* 0, or what is wrong with the page. */
+static int check_page(DB_MPOOLFILE *file, db_pgno_t number)
+{
+    uint8_t *page = NULL;
+    db_pgno_t wanted = number;
+    db_pgno_t own;
+    int error = file->get(file, &wanted, NULL, 0, &page);
+    if (error == 0) {
+        /*
+         * Each page has its number behind its LSN. One of zeros has no checksum to fail: the library gives it its
+         * number and makes it an empty page of a hash table, which nothing in a B-tree's file is.
+         */
+        memcpy(&own, page + sizeof(DB_LSN), sizeof own);
+        error = own == number && page[CHECK_PAGE_TYPE_AT] != CHECK_PAGE_HASH ? 0 : EINVAL;
+        int put = file->put(file, page, DB_PRIORITY_VERY_LOW, 0);
+        error = error == 0 ? put : error;
+    }
+    return error;
+}
+
+/*
+ * Inside, so that no page is half written: a few pages through a handle that has no part in the environment. What is in
+ * the environment's cache is never read from the disk again, and a bad page there is the end of the environment. Here
+ * it is the end of this handle: the next page gets a new one.
+ */
+static enum store_status check_pages_body(struct txn *txn, void *args)
+{
+    struct check_pages *pages = args;
+    db_pgno_t count = pages->counts[pages->tree];
+    char path[4096];
+    DB *tree = NULL;
+    snprintf(path, sizeof path, "%s/%s.db", txn->env->options.home, trees_table()[pages->tree].name);
+    int error = db_create(&tree, NULL, 0);
+    if (error != 0) {
+        return check_page_problem(pages, ENOMEM);
+    }
+    tree->set_errcall(tree, check_ignore);
+    error = tree->set_cachesize(tree, 0, CHECK_CACHE_BYTES, 1);
+    if (error == 0) {
+        error = tree->open(tree, NULL, path, NULL, DB_UNKNOWN, DB_RDONLY, 0);
+    }
+    enum store_status status = STORE_OK;
+    if (error != 0) {
+        /* It starts with page 0; without that one the others are not to be understood. */
+        pages->next = 0;
+        status = check_page_problem(pages, error);
+        pages->next = count;
+    }
+    DB_MPOOLFILE *file = error == 0 ? tree->get_mpf(tree) : NULL;
+    for (unsigned i = 0; error == 0 && i < CHECK_PAGES_PER_HOLD && pages->next < count; i++, pages->next++) {
+        error = check_page(file, pages->next);
+        pages->check->report->pages++;
+        if (error != 0) {
+            status = check_page_problem(pages, error);
         }
     }
-    return STORE_OK;
+    (void)tree->close(tree, DB_NOSYNC);
+    return status;
+}
+
+static enum store_status check_all_pages(struct store *store, struct check *check)
+{
+    struct check_pages pages = {.check = check};
+    /* Most of it in short holds. */
+    enum store_status status = env_checkpoint(store->env, true);
+    if (status == STORE_OK) {
+        status = txn_read(store->env, check_complete_body, &pages);
+    }
+    for (int tree = 0; tree < TREES && status == STORE_OK; tree++) {
+        pages.tree = (enum tree)tree;
+        for (pages.next = 0; status == STORE_OK && pages.next < pages.counts[tree];) {
+            status = txn_read(store->env, check_pages_body, &pages);
+        }
+    }
+    /* The walks would read the same pages through the environment. */
+    return status == STORE_OK && check->report->problems > 0 ? STORE_CORRUPT : status;
 }
 
 enum store_status store_check(struct store *store, struct store_check *check)

@@ -18,6 +18,17 @@ struct store {
     uint64_t (*now_ns)(void); /* timestamp_now_ns; a test puts its own clock here */
 };
 
+/* What callers have checked already (store/store.h), as far as the sizes of our keys and records depend on it. */
+static inline bool id_fits(struct text id)
+{
+    return id.bytes > 0 && id.bytes <= TEXT_ID_BYTES_MAX;
+}
+
+static inline bool chat_ref_fits(const struct chat_ref *ref)
+{
+    return id_fits(ref->namespace) && id_fits(ref->id) && ref->member.bytes <= TEXT_ID_BYTES_MAX;
+}
+
 /* A DBT over bytes that the library only reads. */
 DBT store_dbt(const void *bytes, size_t size);
 

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "base/address.h"
@@ -133,6 +134,7 @@ static enum store_status login_attempt_body(struct txn *txn, void *args)
 enum store_status store_login_attempt(struct store *store, struct text namespace, struct text account,
                                       struct text address, unsigned *ret_retry_s)
 {
+    assert(id_fits(namespace) && id_fits(account));
     struct login_call call = {.store = store};
     if (fault_value(FAULT_NO_THROTTLE) != 0) {
         return STORE_OK;
@@ -165,6 +167,7 @@ static enum store_status login_succeeded_body(struct txn *txn, void *args)
 enum store_status store_login_succeeded(struct store *store, struct text namespace, struct text account,
                                         struct text address)
 {
+    assert(id_fits(namespace) && id_fits(account));
     struct login_call call = {.store = store};
     if (fault_value(FAULT_NO_THROTTLE) != 0) {
         return STORE_OK;

@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "store/internal.h"
 #include "store/seek.h"
 
@@ -94,10 +96,11 @@ static enum store_status message_append_body(struct txn *txn, void *args)
 }
 
 enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
-                                       struct arena *arena, struct message *ret)
+                                       struct message *ret)
 {
+    assert(chat_ref_fits(chat) && id_fits(draft->id) && id_fits(draft->author));
+    assert(draft->text.bytes > 0 && draft->text.bytes <= STORE_TEXT_BYTES_MAX);
     struct message result = {0};
-    (void)arena; /* what is returned is the draft's, but for the time */
     struct message_append append = {.store = store, .chat = chat, .draft = draft, .ret = &result};
     buffer_init(&append.record, RECORD_MESSAGE_HEAD_BYTES + 2 * (1 + TEXT_ID_BYTES_MAX) + STORE_TEXT_BYTES_MAX);
     record_message_encode(&append.record, draft->id, draft->author, draft->text);

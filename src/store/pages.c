@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 
 #include "store/internal.h"
@@ -212,6 +213,7 @@ static enum store_status page_open_body(struct txn *txn, void *args)
 enum store_status store_page_open(struct store *store, const struct chat_ref *chat, const struct page_query *query,
                                   struct store_page *ret)
 {
+    assert(chat_ref_fits(chat) && query->limit > 0);
     *ret = (struct store_page){.order = query->order, .window = STORE_BATCH_MESSAGES};
     buffer_init(&ret->batch, STORE_BATCH_BYTES_MAX);
     struct page_open open = {chat, query, ret};

@@ -6,7 +6,8 @@
  * STORE_OK or STORE_EXISTS means that what was written or shown is on the disk: it survives a power cut.
  *
  * Any call may also return STORE_FULL, STORE_UNAVAILABLE, STORE_CORRUPT or STORE_NO_MEMORY (base/status.h); the outputs
- * are untouched then. Ids and texts must keep the contract's limits already: callers check, the store asserts.
+ * are untouched then. Ids and texts must keep the contract's limits already: callers check, the store asserts their
+ * lengths.
  * A struct store may be used by any number of threads at once.
  */
 #ifndef CHATS_STORE_STORE_H
@@ -80,10 +81,10 @@ struct message {
 /*
  * Appends draft (its sent_at_ns is ignored) to the chat: sent_at is max(now, last + 1 ns).
  * STORE_OK: stored. STORE_EXISTS: the id was there with the same author and text. STORE_CONFLICT: with others.
- * STORE_NOT_FOUND: no such chat for this caller. *ret: filled on STORE_OK and STORE_EXISTS; memory as above.
+ * STORE_NOT_FOUND: no such chat for this caller. *ret: filled on STORE_OK and STORE_EXISTS; its texts are draft's.
  */
 enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
-                                       struct arena *arena, struct message *ret) __attribute__((warn_unused_result));
+                                       struct message *ret) __attribute__((warn_unused_result));
 
 enum store_order { STORE_NEWEST_FIRST, STORE_OLDEST_FIRST };
 

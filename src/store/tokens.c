@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -180,6 +181,7 @@ static enum store_status token_issue_body(struct txn *txn, void *args)
 enum store_status store_token_issue(struct store *store, struct text namespace, struct text account, bool make_user,
                                     const struct token_pair *pair)
 {
+    assert(id_fits(namespace) && id_fits(account));
     struct token_call call = {
         .store = store, .namespace = namespace, .account = account, .make_user = make_user, .pair = pair};
     crypto_random(call.family, sizeof call.family);
@@ -311,6 +313,7 @@ enum store_status store_token_revoke(struct store *store, const uint8_t digest[C
 enum store_status store_token_refresh(struct store *store, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                                       struct text namespace, const struct token_pair *pair)
 {
+    assert(namespace.bytes <= TEXT_ID_BYTES_MAX);
     struct token_call call = {.store = store, .digest = digest, .namespace = namespace, .pair = pair};
     enum store_status status = txn_write(store->env, token_refresh_body, &call);
     if (status == STORE_CONFLICT && call.used_before) {

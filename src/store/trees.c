@@ -201,9 +201,9 @@ enum store_status trees_opened(DB_ENV *handle, DB **trees)
         return STORE_OK;
     }
     if (error != 0 || format == 0) {
-        log_error("cannot read the home's format: %s",
-                  error != 0 && error != EINVAL ? db_strerror(error) : "it is damaged");
-        return STORE_CORRUPT;
+        bool damaged = error == 0 || error == EINVAL || error == DB_NOTFOUND;
+        log_error("cannot read the home's format: %s", damaged ? "it is damaged" : db_strerror(error));
+        return damaged ? STORE_CORRUPT : STORE_UNAVAILABLE;
     }
     if (format > TREES_FORMAT) {
         log_error("the home is of format %u, made by a newer version of chats; this one reads format %u",

@@ -35,7 +35,6 @@ struct fill {
 static void *fill_append(void *context)
 {
     struct fill *fill = context;
-    struct arena arena = {0};
     char *text = malloc(fill->text_bytes);
     if (text == NULL) {
         atomic_store(&fill->failed, true);
@@ -52,16 +51,14 @@ static void *fill_append(void *context)
         struct message draft = {
             .id = {id, sizeof id}, .author = TEXT_LITERAL("jane"), .text = {text, fill->text_bytes}};
         struct message stored;
-        enum store_status status = store_message_append(fill->store, &fill->chat, &draft, &arena, &stored);
+        enum store_status status = store_message_append(fill->store, &fill->chat, &draft, &stored);
         if (status != STORE_OK) {
             fprintf(stderr, "fill: message %" PRIu64 ": %s\n", index, store_status_name(status));
             atomic_store(&fill->failed, true);
             break;
         }
         store_housekeeping(fill->store);
-        arena_reset(&arena);
     }
-    arena_clear(&arena);
     free(text);
     return NULL;
 }

@@ -128,15 +128,15 @@ class Page:
 
 
 class Worker:
-    """One worker process, on a socket of its own, or on `like`'s."""
+    """One worker process, on a socket of its own, or on `like`'s. `wrap`: a command that runs it, as strace does."""
 
-    def __init__(self, lab, home, faults="", extra_env=None, like=None):
+    def __init__(self, lab, home, faults="", extra_env=None, like=None, wrap=()):
         lab.count += 1
         self.lab = lab
         self.home = home
         self.path = like.path if like else lab.folder / f"socket{lab.count}"
         self.log = lab.folder / f"log{lab.count}"
-        env = {"PATH": "/usr/bin:/bin", "CHATS_HOME": str(home), **(extra_env or {})}
+        env = {**server.program_environment(home), **(extra_env or {})}
         if faults:
             env["CHATS_FAULTS"] = faults
         if like:
@@ -146,11 +146,12 @@ class Worker:
             self.listening.bind(str(self.path))
             self.listening.listen(256)
         with open(self.log, "wb") as log:
-            program = [str(lab.build / "cgi-bin/chats.fcgi")]
+            program = [*wrap, str(lab.build / "cgi-bin/chats.fcgi")]
             self.process = subprocess.Popen(
                 program, stdin=self.listening, stdout=subprocess.DEVNULL, stderr=log, env=env
             )
         self.pid = self.process.pid
+        self.wrapped = bool(wrap)
         lab.workers.append(self)
 
     def call(self, operation, limit_s=CALL_LIMIT_S, **fields):
@@ -198,8 +199,16 @@ class Worker:
         check(pid == self.pid and os.WIFSTOPPED(status), "the worker ended")
 
     def kill(self):
+        for child in server.children(self.pid) if self.wrapped else []:
+            os.kill(child, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+
+    def leave_wrapped(self):
+        """As leave, where the worker is the child of what it was wrapped into."""
+        (worker,) = server.children(self.pid)
+        os.kill(worker, signal.SIGTERM)
+        check(self.process.wait(15) == 0, f"a worker left with {self.process.returncode}: {self.said()}")
 
     def leave(self):
         """SIGTERM; it must leave cleanly."""
@@ -220,8 +229,8 @@ class Lab:
     def home(self, name="home", settings=("threads = 4",)):
         return server.make_home(self.build, self.folder / name, settings=settings)
 
-    def worker(self, home, faults="", extra_env=None, like=None):
-        return Worker(self, home, faults, extra_env, like)
+    def worker(self, home, faults="", extra_env=None, like=None, wrap=()):
+        return Worker(self, home, faults, extra_env, like, wrap)
 
     def room(self, worker, messages=()):
         """The chat "room", with these messages."""
@@ -235,8 +244,9 @@ class Lab:
         return self.threads.submit(function, *arguments)
 
     def check_home(self, home):
-        env = {"PATH": "/usr/bin:/bin", "CHATS_HOME": str(home)}
-        done = subprocess.run([str(self.build / "chatsctl"), "check"], env=env, capture_output=True, text=True, timeout=60)
+        control = [str(self.build / "chatsctl"), "check"]
+        env = server.program_environment(home)
+        done = subprocess.run(control, env=env, capture_output=True, text=True, timeout=60)
         check(done.returncode == 0, f"chatsctl check: {done.stdout}{done.stderr}")
 
     def close(self):
@@ -262,6 +272,15 @@ def until(condition, sentence, limit_s=10.0, pause_s=0.0005):
             time.sleep(pause_s)
 
 
+def check_reports(lab):
+    """A sanitizer's report fails the case, whoever made it and however that one ended."""
+    for log in lab.folder.rglob("*log*"):
+        if log.is_file() and not log.name.startswith("log."):  # nor those of a home
+            lines = log.read_text("utf-8", errors="replace").splitlines()
+            reports = [line for line in lines if "Sanitizer" in line or "runtime error:" in line]
+            check(not reports, f"a sanitizer's report in {log.name}: {reports[:1]}")
+
+
 def run_cases(cases, build, pattern=""):
     """Runs (rule, function) pairs, prints a line each and the sum; the exit status."""
     passed = failed = skipped = 0
@@ -271,6 +290,7 @@ def run_cases(cases, build, pattern=""):
         lab = Lab(build)
         try:
             note = function(lab)
+            check_reports(lab)
             print(f"ok - {rule}" + (f" ({note})" if note else ""), flush=True)
             passed += 1
         except Skip as e:

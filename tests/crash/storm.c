@@ -250,6 +250,10 @@ static int storm_run(struct storm *s)
             storm_broken(s, "%s", problem);
         if (fleet_control(&s->fleet, "check") != 0)
             storm_broken(s, "chatsctl check found the home damaged");
+        /* Of whoever left by a kill, too: its exit status says nothing. */
+        static const char *const reports[] = {"Sanitizer", "runtime error:", NULL};
+        if (fleet_log_find(&s->fleet, reports, problem))
+            storm_broken(s, "a sanitizer's report: %s", problem);
     }
     summary(s, seconds, recoveries, stall_ns, &totals);
     answer_clear(&answer);

@@ -26,7 +26,18 @@ struct streams {
     int out_fd;
 };
 
-/* Runs arguments[0] with CHATS_HOME, CHATS_FAULTS and `extra` (a list ended by NULL, or NULL) for its environment. */
+static bool is_for_sanitizer(const char *variable)
+{
+    const char *end = strchr(variable, '=');
+    const char *name = "SAN_OPTIONS";
+    return end != NULL && (size_t)(end - variable) > strlen(name) &&
+           strncmp(end - strlen(name), name, strlen(name)) == 0;
+}
+
+/*
+ * Runs arguments[0] with CHATS_HOME, CHATS_FAULTS and `extra` (a list ended by NULL, or NULL) for its environment, and
+ * what a sanitizer's build is told by ASAN_OPTIONS and its like.
+ */
 static pid_t fleet_spawn(struct fleet *f, char *const *arguments, struct streams streams, const char *const *extra)
 {
     char home[VARIABLE_BYTES];
@@ -39,6 +50,12 @@ static pid_t fleet_spawn(struct fleet *f, char *const *arguments, struct streams
     for (; extra != NULL && *extra != NULL && count + 1 < sizeof environment / sizeof *environment; extra++) {
         environment[count++] = (char *)*extra;
         environment[count] = NULL;
+    }
+    for (char **own = environ; *own != NULL && count + 1 < sizeof environment / sizeof *environment; own++) {
+        if (is_for_sanitizer(*own)) {
+            environment[count++] = *own;
+            environment[count] = NULL;
+        }
     }
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -314,4 +331,23 @@ void fleet_show_log(const struct fleet *f)
     ssize_t n = pread(f->log_fd, tail, sizeof tail - 1, bytes > 4096 ? bytes - 4096 : 0);
     tail[n > 0 ? n : 0] = '\0';
     fprintf(stderr, "--- the end of %s\n%s---\n", f->log_path, tail);
+}
+
+bool fleet_log_find(const struct fleet *f, const char *const *words, char problem[FLEET_PROBLEM_BYTES_MAX])
+{
+    FILE *log = fopen(f->log_path, "re");
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    while (log != NULL && !found && getline(&line, &room, log) >= 0) {
+        for (const char *const *word = words; *word != NULL && !found; word++) {
+            found = strstr(line, *word) != NULL;
+        }
+    }
+    if (found)
+        snprintf(problem, FLEET_PROBLEM_BYTES_MAX, "%.*s", (int)strcspn(line, "\n"), line);
+    free(line);
+    if (log != NULL)
+        fclose(log);
+    return found;
 }

@@ -86,4 +86,7 @@ bool fleet_joined(const struct fleet *f, pid_t pid);
 /* Prints the log's last lines to standard error. */
 void fleet_show_log(const struct fleet *f);
 
+/* True if a line of the log has one of the words (a list ended by NULL): the first such line is in `problem`. */
+bool fleet_log_find(const struct fleet *f, const char *const *words, char problem[FLEET_PROBLEM_BYTES_MAX]);
+
 #endif

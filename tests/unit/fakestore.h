@@ -95,9 +95,8 @@ enum store_status store_chat_create(struct store *store, struct text namespace, 
 }
 
 enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
-                                       struct arena *arena, struct message *ret)
+                                       struct message *ret)
 {
-    (void)arena;
     fake_see(store, chat->namespace, chat->member);
     if (store->status == STORE_OK || store->status == STORE_EXISTS) {
         *ret = *draft;

@@ -31,6 +31,7 @@ struct probe {
     struct text_list user_ids;
     int64_t limit;
     struct maybe_time sent_before;
+    struct maybe_time sent_after;
     enum store_order order;
 };
 
@@ -46,6 +47,7 @@ static const struct field probe_fields[] = {
     PROBE(user_ids, FIELD_ID_LIST, .min = 1, .max = 1000),
     PROBE(limit, FIELD_INT64, .min = INT64_MIN, .max = INT64_MAX),
     PROBE(sent_before, FIELD_TIMESTAMP, .min = 0),
+    PROBE(sent_after, FIELD_TIMESTAMP, .min = 0),
     PROBE(order, FIELD_ORDER, .min = 0),
 };
 

@@ -25,48 +25,55 @@ static const struct operation send_operation = {
 struct precedence {
     const char *name;
     struct text body;
+    struct text query;
     enum error_kind kind;
     const char *detail;
 };
 
 static const struct precedence precedences[] = {
-    {"syntax comes before missing fields", T("{\"limit\":1.}"), ERROR_INVALID_REQUEST,
+    {"syntax comes before missing fields", T("{\"limit\":1.}"), T(""), ERROR_INVALID_REQUEST,
      "invalid JSON at byte 11: a digit was expected"},
-    {"an unknown field comes before missing fields", T("{\"foo\":1}"), ERROR_INVALID_REQUEST, "unknown field 'foo'"},
-    {"a wrong type comes before missing fields", T("{\"limit\":\"x\"}"), ERROR_INVALID_REQUEST,
+    {"an unknown field comes before missing fields", T("{\"foo\":1}"), T(""), ERROR_INVALID_REQUEST,
+     "unknown field 'foo'"},
+    {"a wrong type comes before missing fields", T("{\"limit\":\"x\"}"), T(""), ERROR_INVALID_REQUEST,
      "field 'limit' must be an integer"},
-    {"the author is missed first", T("{}"), ERROR_MISSING_AUTHOR_ID, ""},
-    {"an empty author is a missing one", T("{\"author_id\":\"\",\"chat_id\":\"c\",\"text\":\"t\"}"),
+    {"the author is missed first", T("{}"), T(""), ERROR_MISSING_AUTHOR_ID, ""},
+    {"an empty author is a missing one", T("{\"author_id\":\"\",\"chat_id\":\"c\",\"text\":\"t\"}"), T(""),
      ERROR_MISSING_AUTHOR_ID, ""},
-    {"a null author is a missing one", T("{\"author_id\":null,\"chat_id\":\"c\",\"text\":\"t\"}"),
+    {"a null author is a missing one", T("{\"author_id\":null,\"chat_id\":\"c\",\"text\":\"t\"}"), T(""),
      ERROR_MISSING_AUTHOR_ID, ""},
-    {"the chat is missed second", T("{\"author_id\":\"a\"}"), ERROR_MISSING_CHAT_ID, ""},
-    {"the text is missed third", T("{\"author_id\":\"a\",\"chat_id\":\"c\"}"), ERROR_MISSING_TEXT, ""},
-    {"an empty text is a missing one", T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"\"}"), ERROR_MISSING_TEXT,
-     ""},
-    {"no list is a missing one", T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"t\"}"), ERROR_MISSING_USER_IDS,
-     ""},
+    {"the chat is missed second", T("{\"author_id\":\"a\"}"), T(""), ERROR_MISSING_CHAT_ID, ""},
+    {"the text is missed third", T("{\"author_id\":\"a\",\"chat_id\":\"c\"}"), T(""), ERROR_MISSING_TEXT, ""},
+    {"an empty text is a missing one", T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"\"}"), T(""),
+     ERROR_MISSING_TEXT, ""},
+    {"no list is a missing one", T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"t\"}"), T(""),
+     ERROR_MISSING_USER_IDS, ""},
     {"an empty list is a missing one", T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"t\",\"user_ids\":[]}"),
-     ERROR_MISSING_USER_IDS, ""},
+     T(""), ERROR_MISSING_USER_IDS, ""},
     {"twice the same id is one", T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"t\",\"user_ids\":[\"a\",\"a\"]}"),
-     ERROR_MISSING_USER_IDS, ""},
-    {"a missing field comes before a limit", T("{\"author_id\":\"a\\u0001\",\"limit\":11}"), ERROR_MISSING_CHAT_ID, ""},
+     T(""), ERROR_MISSING_USER_IDS, ""},
+    {"a missing field comes before a limit", T("{\"author_id\":\"a\\u0001\",\"limit\":11}"), T(""),
+     ERROR_MISSING_CHAT_ID, ""},
     {"too few ids come before a bad id",
-     T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"t\",\"user_ids\":[\"\\n\",\"\\n\"]}"), ERROR_MISSING_USER_IDS,
-     ""},
+     T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"text\":\"t\",\"user_ids\":[\"\\n\",\"\\n\"]}"), T(""),
+     ERROR_MISSING_USER_IDS, ""},
     {"limits come in the order of the row",
-     T("{\"limit\":11,\"chat_id\":\"\\u0001\",\"author_id\":\"a\",\"text\":\"t\",\"user_ids\":[\"a\",\"b\"]}"),
+     T("{\"limit\":11,\"chat_id\":\"\\u0001\",\"author_id\":\"a\",\"text\":\"t\",\"user_ids\":[\"a\",\"b\"]}"), T(""),
      ERROR_INVALID_REQUEST, "field 'chat_id' " ID_RULE},
     {"a range comes last",
-     T("{\"limit\":11,\"chat_id\":\"c\",\"author_id\":\"a\",\"text\":\"t\",\"user_ids\":[\"a\",\"b\"]}"),
+     T("{\"limit\":11,\"chat_id\":\"c\",\"author_id\":\"a\",\"text\":\"t\",\"user_ids\":[\"a\",\"b\"]}"), T(""),
      ERROR_INVALID_REQUEST, "field 'limit' must be an integer from 0 to 10"},
+    {"an empty text of the body is missing whatever the query says", T("{\"text\":\"\"}"),
+     T("chat_id=c&author_id=a&text=q&user_ids=a&user_ids=b"), ERROR_MISSING_TEXT, ""},
+    {"an empty list of the body is missing whatever the query says", T("{\"user_ids\":[]}"),
+     T("chat_id=c&author_id=a&text=q&user_ids=a&user_ids=b"), ERROR_MISSING_USER_IDS, ""},
 };
 
 static void test_precedence(void **state)
 {
     const struct precedence *p = *state;
     struct fixture f;
-    probe_json(&f, &send_operation, p->body);
+    probe_run(&f, &send_operation, &probe_service, MEDIA_JSON, p->body, p->query);
     assert_refused(&f, p->kind, p->detail);
     arena_clear(&f.arena);
 }
@@ -84,10 +91,10 @@ static const struct acceptance acceptances[] = {
     {"an empty body is {}", MEDIA_JSON, T(""), T(""), "limit=0"},
     {"a body of white space is {}", MEDIA_JSON, T(" \t\r\n"), T(""), "limit=0"},
     {"white space around the object is allowed", MEDIA_JSON, T(" \n{ \"limit\" : 1 }\r\n"), T(""), "limit=1"},
-    {"null is the same as absent", MEDIA_JSON, T("{\"text\":null,\"limit\":null,\"user_ids\":null,\"order\":null}"),
-     T(""), "limit=0"},
-    {"an empty string is the same as absent", MEDIA_JSON,
-     T("{\"text\":\"\",\"chat_id\":\"\",\"sent_before\":\"\",\"order\":\"\"}"), T(""), "limit=0"},
+    {"null is the same as absent", MEDIA_JSON,
+     T("{\"text\":null,\"limit\":null,\"user_ids\":null,\"order\":null,\"sent_before\":null}"), T(""), "limit=0"},
+    {"an empty string is the same as absent", MEDIA_JSON, T("{\"text\":\"\",\"chat_id\":\"\",\"order\":\"\"}"), T(""),
+     "limit=0"},
     {"fields are named in snake_case", MEDIA_JSON, T("{\"author_id\":\"a\",\"chat_id\":\"c\",\"user_ids\":[\"u\"]}"),
      T(""), "author=a chat=c user=u limit=0"},
     {"fields are named in lowerCamelCase", MEDIA_JSON, T("{\"authorId\":\"a\",\"chatId\":\"c\",\"userIds\":[\"u\"]}"),
@@ -116,6 +123,12 @@ static const struct acceptance acceptances[] = {
      "limit=0 before=1000000002"},
     {"the first moment is a time as well", MEDIA_JSON, T("{\"sentBefore\":\"1970-01-01T00:00:00Z\"}"), T(""),
      "limit=0 before=0"},
+    {"a time finer than nanoseconds bounds exactly what it says", MEDIA_JSON,
+     T("{\"sent_before\":\"1970-01-01T00:00:01.0000000021Z\",\"sent_after\":\"1970-01-01T00:00:01.0000000021Z\"}"),
+     T(""), "limit=0 before=1000000003 after=1000000002"},
+    {"digits that are 0 make a time no finer", MEDIA_JSON,
+     T("{\"sent_before\":\"1970-01-01T00:00:01.00000000200Z\",\"sent_after\":\"1970-01-01T00:00:01.00000000200Z\"}"),
+     T(""), "limit=0 before=1000000002 after=1000000002"},
     {"a form", MEDIA_FORM, T("chat_id=c&text=a+b%20%26%3d&limit=10&order=asc"), T(""),
      "chat=c text=a b &= limit=10 asc"},
     {"a form in lowerCamelCase", MEDIA_FORM, T("chatId=c"), T(""), "chat=c limit=0"},
@@ -135,8 +148,13 @@ static const struct acceptance acceptances[] = {
     {"the body wins field by field", MEDIA_JSON, T("{\"limit\":1,\"user_ids\":[\"z\"]}"),
      T("chat_id=c&limit=5&user_ids=b"), "chat=c user=z limit=1"},
     {"a zero in the body wins", MEDIA_JSON, T("{\"limit\":0}"), T("limit=5"), "limit=0"},
-    {"null in the body does not win", MEDIA_JSON, T("{\"limit\":null,\"chat_id\":\"\"}"), T("limit=5&chat_id=c"),
-     "chat=c limit=5"},
+    {"null in the body does not win", MEDIA_JSON,
+     T("{\"limit\":null,\"chat_id\":null,\"user_ids\":null,\"sent_after\":null}"),
+     T("limit=5&chat_id=c&user_ids=u&sent_after=1970-01-01T00:00:00Z"), "chat=c user=u limit=5 after=0"},
+    {"an empty string in the body wins", MEDIA_JSON, T("{\"chat_id\":\"\",\"text\":\"\",\"order\":\"\"}"),
+     T("chat_id=c&text=t&order=asc"), "limit=0"},
+    {"an empty list in the body wins", MEDIA_JSON, T("{\"user_ids\":[]}"), T("user_ids=a&user_ids=b"), "limit=0"},
+    {"an empty string in a form wins", MEDIA_FORM, T("chat_id=&text"), T("chat_id=c&text=t"), "limit=0"},
     {"body and query may spell differently", MEDIA_JSON, T("{\"chatId\":\"c\"}"), T("chat_id=d"), "chat=c limit=0"},
 };
 
@@ -166,7 +184,10 @@ static void test_acceptance(void **state)
     }
     buffer_printf(&seen, "limit=%lld", (long long)f.args->limit);
     if (f.args->sent_before.given) {
-        buffer_printf(&seen, " before=%llu", (unsigned long long)f.args->sent_before.ns);
+        buffer_printf(&seen, " before=%llu", (unsigned long long)f.args->sent_before.ceiling_ns);
+    }
+    if (f.args->sent_after.given) {
+        buffer_printf(&seen, " after=%llu", (unsigned long long)f.args->sent_after.floor_ns);
     }
     if (f.args->order == STORE_OLDEST_FIRST) {
         buffer_append_z(&seen, " asc");

@@ -145,6 +145,12 @@ static void limits_of_a_page_are_those_of_section_5(void **state)
     assert_true(f->store.query.has_before && f->store.query.has_after);
     assert_int_equal(f->store.query.before_ns, 2000000000);
     assert_int_equal(f->store.query.after_ns, 0);
+    serve(f, "/ListMessages",
+          "{\"chat_id\":\"c\",\"sent_before\":\"1970-01-01T00:00:02.0000000001Z\","
+          "\"sent_after\":\"1970-01-01T00:00:01.9999999999Z\"}");
+    assert_int_equal(f->reply.code, 200);
+    assert_int_equal(f->store.query.before_ns, 2000000001);
+    assert_int_equal(f->store.query.after_ns, 1999999999);
 }
 
 /* What the user jane may do: section 6. */

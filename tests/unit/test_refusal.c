@@ -191,6 +191,12 @@ static const struct refusal refusals[] = {
     {"an order is asc or desc", MEDIA_JSON, T("{\"order\":\"ASC\"}"), T(""), "field 'order' must be 'asc' or 'desc'"},
     {"a time is of RFC 3339", MEDIA_JSON, T("{\"sent_before\":\"2026-11-23\"}"), T(""),
      "field 'sent_before' must be an RFC 3339 time like 2026-11-23T00:26:47.042000001Z"},
+    {"an empty string is no time", MEDIA_JSON, T("{\"sent_after\":\"\"}"), T(""),
+     "field 'sent_after' must be an RFC 3339 time like 2026-11-23T00:26:47.042000001Z"},
+    {"an empty string is no time in a form", MEDIA_FORM, T("sent_before="), T(""),
+     "field 'sent_before' must be an RFC 3339 time like 2026-11-23T00:26:47.042000001Z"},
+    {"an empty string is no time in a query", MEDIA_JSON, T("{\"sent_after\":null}"), T("sent_after="),
+     "field 'sent_after' must be an RFC 3339 time like 2026-11-23T00:26:47.042000001Z"},
 };
 
 static void test_refusal(void **state)

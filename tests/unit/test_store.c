@@ -9,10 +9,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/admin.h"
@@ -79,7 +83,7 @@ static enum store_status append(struct fixture *f, const char *chat, const char 
 {
     struct chat_ref ref = ref_of(chat);
     struct message draft = {.id = text_of(id), .author = text_of("a"), .text = text_of(text)};
-    return store_message_append(f->store, &ref, &draft, &f->arena, ret);
+    return store_message_append(f->store, &ref, &draft, ret);
 }
 
 struct listed {
@@ -174,9 +178,57 @@ static void a_chat_without_the_member_is_not_there(void **state)
     assert_int_equal(create(f, micro, "c1", "a", "b", &chat), STORE_OK);
     struct chat_ref ref = ref_of("c1");
     ref.member = text_of("x");
-    assert_int_equal(store_message_append(f->store, &ref, &draft, &f->arena, &message), STORE_NOT_FOUND);
+    assert_int_equal(store_message_append(f->store, &ref, &draft, &message), STORE_NOT_FOUND);
     ref.member = text_of("b");
-    assert_int_equal(store_message_append(f->store, &ref, &draft, &f->arena, &message), STORE_OK);
+    assert_int_equal(store_message_append(f->store, &ref, &draft, &message), STORE_OK);
+}
+
+/* True if appending this ends a process at once, by an assertion. */
+static bool append_aborts(struct fixture *f, struct text chat, struct text id, struct text author, struct text text)
+{
+    struct chat_ref ref = {.namespace = micro, .id = chat, .member = {NULL, 0}};
+    struct message draft = {.id = id, .author = author, .text = text};
+    struct message message;
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit no_core = {0, 0};
+        int quiet = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(quiet, STDERR_FILENO);
+        (void)setrlimit(RLIMIT_CORE, &no_core);
+        (void)signal(SIGABRT, SIG_DFL);
+        _exit((int)store_message_append(f->store, &ref, &draft, &message));
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void what_callers_must_check_is_asserted(void **state)
+{
+    struct fixture *f = *state;
+    struct chat chat;
+    struct message message;
+    char bytes[STORE_TEXT_BYTES_MAX + 1];
+    struct text none = {NULL, 0};
+    struct text one = {bytes, 1};
+    struct text id = {bytes, TEXT_ID_BYTES_MAX};
+    struct text long_id = {bytes, TEXT_ID_BYTES_MAX + 1};
+    memset(bytes, 'x', sizeof bytes);
+    assert_true(append_aborts(f, none, one, one, one));
+    assert_true(append_aborts(f, long_id, one, one, one));
+    assert_true(append_aborts(f, one, none, one, one));
+    assert_true(append_aborts(f, one, long_id, one, one));
+    assert_true(append_aborts(f, one, one, none, one));
+    assert_true(append_aborts(f, one, one, long_id, one));
+    assert_true(append_aborts(f, one, one, one, none));
+    assert_true(append_aborts(f, one, one, one, (struct text){bytes, sizeof bytes}));
+    struct text members[] = {text_of("a"), id};
+    struct chat draft = {.id = id, .members = members, .members_count = 2};
+    assert_int_equal(store_chat_create(f->store, micro, &draft, &f->arena, &chat), STORE_OK);
+    struct chat_ref ref = {.namespace = micro, .id = id, .member = {NULL, 0}};
+    struct message longest = {.id = id, .author = id, .text = {bytes, STORE_TEXT_BYTES_MAX}};
+    assert_int_equal(store_message_append(f->store, &ref, &longest, &message), STORE_OK);
 }
 
 static void a_repeated_send_is_the_first_one(void **state)
@@ -390,6 +442,74 @@ static void check_finds_a_missing_index_entry(void **state)
     assert_int_equal(check.problems, 1);
 }
 
+struct said {
+    char lines[1024];
+};
+
+static void said_take(void *context, const char *problem)
+{
+    struct said *said = context;
+    size_t bytes = strlen(said->lines);
+    snprintf(said->lines + bytes, sizeof said->lines - bytes, "%s\n", problem);
+}
+
+/* Overwrites a page of a tree's file, behind everybody's back. */
+static void page_write(const struct fixture *f, const char *tree, unsigned number, const char *bytes)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s.db", f->home, tree);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, ENV_PAGE_BYTES, (off_t)number * ENV_PAGE_BYTES), ENV_PAGE_BYTES);
+    assert_int_equal(close(fd), 0);
+}
+
+static void check_names_the_pages_that_are_damaged_on_the_disk_only(void **state)
+{
+    struct fixture *f = *state;
+    struct chat chat;
+    struct message message;
+    struct said said = {""};
+    struct store_check check = {.say = said_take, .context = &said};
+    char random[ENV_PAGE_BYTES];
+    char zeros[ENV_PAGE_BYTES] = {0};
+    uint64_t seed = 1;
+    for (size_t i = 0; i < sizeof random; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1;
+        random[i] = (char)(seed >> 56);
+    }
+    assert_int_equal(create(f, micro, "c1", "a", "b", &chat), STORE_OK);
+    for (int i = 0; i < 300; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%d", i);
+        assert_int_equal(append(f, "c1", id, "t", &message), STORE_OK);
+    }
+    assert_int_equal(store_check(f->store, &check), STORE_OK);
+    uint64_t pages = check.pages;
+    assert_true(pages > 20);
+    uint64_t generation = f->store->env->gate->page->generation;
+    page_write(f, "messages", 2, random);
+    page_write(f, "messages", 3, random);
+    page_write(f, "messages", 5, zeros);
+    page_write(f, "chats", 0, random);
+    page_write(f, "logins", 0, zeros);
+    check.pages = 0;
+    assert_int_equal(store_check(f->store, &check), STORE_CORRUPT);
+    assert_string_equal(said.lines, "page 0 of the tree 'chats' is damaged\n"
+                                    "page 2 of the tree 'messages' is damaged\n"
+                                    "page 3 of the tree 'messages' is damaged\n"
+                                    "page 5 of the tree 'messages' is damaged\n"
+                                    "page 0 of the tree 'logins' is damaged\n");
+    assert_int_equal(check.problems, 5);
+    assert_true(check.pages > 10 && check.pages < pages);
+    /* What is cached is served on. */
+    struct page_query query = {.limit = 300};
+    assert_int_equal(list(f, "c1", &query)->count, 300);
+    assert_int_equal(append(f, "c1", "last", "t", &message), STORE_OK);
+    assert_true(f->store->env->gate->page->generation == generation);
+    assert_false(gate_recovery_wanted(f->store->env->gate));
+}
+
 static void a_home_of_a_newer_format_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -431,6 +551,7 @@ int main(void)
         CASE(an_id_of_another_chat_is_a_conflict_and_changes_nothing),
         CASE(namespaces_share_nothing),
         CASE(a_chat_without_the_member_is_not_there),
+        CASE(what_callers_must_check_is_asserted),
         CASE(a_repeated_send_is_the_first_one),
         CASE(times_rise_although_the_clock_stands_or_falls),
         CASE(pages_are_what_a_plain_slice_would_be),
@@ -439,6 +560,7 @@ int main(void)
         CASE(what_was_stored_is_there_when_opened_again),
         CASE(check_is_good_and_counts),
         CASE(check_finds_a_missing_index_entry),
+        CASE(check_names_the_pages_that_are_damaged_on_the_disk_only),
         CASE(a_home_of_a_newer_format_is_refused),
         cmocka_unit_test(a_home_that_others_may_enter_is_refused),
     };

@@ -200,7 +200,7 @@ static void the_log_after_the_last_good_sync_is_written_again_as_it_was(void **s
     assert_memory_equal(before, after, before_bytes);
     assert_true(file_changed_ns(path) > changed_ns);
 
-    /* Where nothing failed in this page's life there is nothing to write again. */
+    /* A page just set up: what stands in the log is from before, and was synced or lost. */
     changed_ns = file_changed_ns(path);
     bench_sleep_ms(30);
     page->synced_log_end = 0;
@@ -208,6 +208,43 @@ static void the_log_after_the_last_good_sync_is_written_again_as_it_was(void **s
     assert_true(file_changed_ns(path) == changed_ns);
     free(before);
     free(after);
+    env_close(env);
+}
+
+static void a_recovery_knows_how_far_the_log_is_synced(void **state)
+{
+    struct bench *b = *state;
+    struct env *env = bench_env(b, false);
+    struct gate_page *page = env->gate->page;
+    assert_int_equal(env_enter(env, GATE_READING), STORE_OK);
+    env_leave(env);
+    assert_true(page->recoveries == 1);
+    /* Else the first sync after it could fail, and nothing would be written again. */
+    assert_true(page->synced_log_end != 0);
+    env_close(env);
+}
+
+static void trees_whose_sync_failed_are_written_again_before_recovery(void **state)
+{
+    struct bench *b = *state;
+    struct env *env = bench_env(b, false);
+    struct gate_page *page = env->gate->page;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s.db", b->home, env->options.trees[0].name);
+    assert_int_equal(bench_put(env, 1, 10), STORE_OK);
+    assert_int_equal(env_checkpoint(env, true), STORE_OK);
+
+    gate_want_recovery(env->gate, "a test said so");
+    assert_int_equal(bench_get(env, 1), STORE_OK);
+    bench_sleep_ms(30);
+    uint64_t changed_ns = file_changed_ns(path);
+
+    page->trees_failed++;
+    assert_int_equal(sync_trees_again(env), 0);
+    assert_true(file_changed_ns(path) > changed_ns);
+    gate_want_recovery(env->gate, "a test said so");
+    assert_int_equal(bench_get(env, 1), STORE_OK);
+    assert_true(page->trees_again == page->trees_failed);
     env_close(env);
 }
 
@@ -293,6 +330,8 @@ int main(void)
         TEST(the_death_of_the_leader_is_noticed_and_recovered_from),
         TEST(a_failed_sync_fails_its_tickets_for_good),
         TEST(the_log_after_the_last_good_sync_is_written_again_as_it_was),
+        TEST(a_recovery_knows_how_far_the_log_is_synced),
+        TEST(trees_whose_sync_failed_are_written_again_before_recovery),
         TEST(a_checkpoint_removes_old_logs_but_not_while_a_backup_runs),
         TEST(a_checkpoint_keeps_old_logs_where_the_home_says_so),
         TEST(a_checkpoint_is_made_when_enough_log_was_written),

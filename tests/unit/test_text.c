@@ -249,8 +249,8 @@ static void anything_else_is_no_time(void **state)
         "2016-12-31T23:59:60+01:00", /* 22:59:60 UTC */
         "1970-01-01T00:00:00.Z",     /* a point and nothing behind it */
         "1970-01-01T00:00:00,5Z",
-        "1970-01-01T00:00:00.1234567890Z", /* ten digits */
-        "1970-01-01T00:00:00.0000000000Z",
+        "1970-01-01T00:00:00.1234567890", /* ten digits, and no offset */
+        "1970-01-01T00:00:00.123456789xZ",
         "1970-01-01T00:00:00+0000",
         "1970-01-01T00:00:00+00",
         "1970-01-01T00:00:00+24:00",
@@ -306,6 +306,37 @@ static void a_time_outside_the_range_is_its_nearest_end(void **state)
     }
 }
 
+static void a_bound_finer_than_nanoseconds_lies_between_two(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t floor_ns;
+        uint64_t ceiling_ns;
+    } cases[] = {
+        {"1970-01-01T00:00:00.123456789Z", 123456789, 123456789},
+        {"1970-01-01T00:00:00.1234567890Z", 123456789, 123456789},
+        {"1970-01-01T00:00:00.0000000000Z", 0, 0},
+        {"1970-01-01T00:00:00.1234567891Z", 123456789, 123456790},
+        {"1970-01-01T00:00:00.00000000000000000000000000000001Z", 0, 1},
+        {"1970-01-01T00:00:00.00000000010000000000000000000000Z", 0, 1},
+        {"1970-01-01T01:00:00.9999999999+01:00", 999999999, 1000000000},
+        {"2016-12-31T23:59:60.9999999999Z", UINT64_C(1483228800999999999), UINT64_C(1483228801000000000)},
+        {"1969-12-31T23:59:59.9999999999Z", 0, 0},
+        {"2554-07-21T23:34:33.7095516145Z", UINT64_MAX - 1, UINT64_MAX},
+        {"2554-07-21T23:34:33.7095516155Z", UINT64_MAX, UINT64_MAX},
+        {"9999-12-31T23:59:59.9999999999Z", UINT64_MAX, UINT64_MAX},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint64_t floor_ns = 42;
+        uint64_t ceiling_ns = 42;
+        uint64_t ns = 42;
+        if (!timestamp_parse_bound(text_of(cases[i].text), &floor_ns, &ceiling_ns) || floor_ns != cases[i].floor_ns ||
+            ceiling_ns != cases[i].ceiling_ns || !timestamp_parse(text_of(cases[i].text), &ns) || ns != floor_ns)
+            fail_msg("\"%s\" was read as %" PRIu64 " to %" PRIu64, cases[i].text, floor_ns, ceiling_ns);
+    }
+}
+
 static void the_clocks_run_forwards(void **state)
 {
     (void)state;
@@ -329,6 +360,7 @@ int main(void)
         cmocka_unit_test(every_form_of_rfc_3339_is_read),
         cmocka_unit_test(anything_else_is_no_time),
         cmocka_unit_test(a_time_outside_the_range_is_its_nearest_end),
+        cmocka_unit_test(a_bound_finer_than_nanoseconds_lies_between_two),
         cmocka_unit_test(the_clocks_run_forwards),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

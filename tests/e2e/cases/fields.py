@@ -181,3 +181,14 @@ def _(t):
 def _(t):
     got = t.post("CreateChat?user_ids=a", {"user_ids": ["b"]})
     same(t.error(got, "MISSING_USER_IDs")["Code"], 400)
+
+
+@case("an empty string or list in the body wins over the query", CREATE + SEND, ["MISSING_TEXT", "MISSING_USER_IDs"])
+def _(t):
+    chat, users = t.chat()
+    query = urlencode({"chat_id": chat, "author_id": users[0], "text": "q"})
+    t.error(t.post(f"SendMessage?{query}", {"text": ""}), "MISSING_TEXT")
+    t.error(t.post(f"SendMessage?{query}", b"text=", FORM), "MISSING_TEXT")
+    t.error(t.post("CreateChat?user_ids=a&user_ids=b", {"user_ids": []}), "MISSING_USER_IDs")
+    equal(t.messages(chat), [], "the messages")
+    equal(t.ok(t.post(f"SendMessage?{query}", {"text": None}))["message"]["text"], "q", "the text by null")

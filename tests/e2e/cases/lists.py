@@ -1,5 +1,7 @@
 """Contract, section 5: Chats.ListMessages."""
 
+from itertools import product
+
 from lib.suite import case, equal
 
 LIST = ("Chats.ListMessages",)
@@ -136,6 +138,21 @@ def _(t):
         equal(t.messages(chat, order="asc", offset=1, limit=2, **query), window[1:3], f"a page, asc, {low} to {high}")
 
 
+@case("a time finer than nanoseconds is before the next nanosecond and after its own", LIST)
+def _(t):
+    chat, _, sent = filled(t, 3)
+    for at, rest, before, after in (
+        (1, "0", sent[:1], sent[2:]),
+        (1, "000", sent[:1], sent[2:]),
+        (1, "1", sent[:2], sent[2:]),
+        (1, "0000000001", sent[:2], sent[2:]),
+        (2, "9", sent, []),
+    ):
+        time = f"{sent[at]['sent_at'][:-1]}{rest}Z"
+        equal(t.messages(chat, order="asc", sent_before=time), before, f"the messages before {time}")
+        equal(t.messages(chat, order="asc", sent_after=time), after, f"the messages after {time}")
+
+
 @case("a time is any RFC 3339 time", LIST)
 def _(t):
     chat, _, sent = filled(t, 1)
@@ -150,10 +167,11 @@ def _(t):
         "1998-12-31T23:59:60Z",
         "1969-12-31T23:59:59Z",
         "0001-01-01T00:00:00Z",
-        "",
+        "2001-02-03T04:05:06.1234567890Z",
+        "2001-02-03T04:05:06." + "9" * 40 + "Z",
     ):
         equal(t.messages(chat, sent_after=early), sent, f"the messages after {early}")
-        equal(t.messages(chat, sent_before=early), [] if early else sent, f"the messages before {early}")
+        equal(t.messages(chat, sent_before=early), [], f"the messages before {early}")
     equal(t.messages(chat, sent_before="9999-12-31T23:59:59Z"), sent, "the messages before the end")
     equal(t.messages(chat, sent_after="9999-12-31T23:59:59Z"), [], "the messages after the end")
     stamp = sent[0]["sent_at"]
@@ -170,7 +188,8 @@ BAD_TIMES = (
     "2026-11-23 00:26:47Z",
     "2026-11-23T00:26Z",
     "2026-11-23T00:26:47.Z",
-    "2026-11-23T00:26:47.0420000011Z",
+    "2026-11-23T00:26:47.0420000011",
+    "",
     "2026-11-23T00:26:47+0100",
     "2026-11-23T00:26:47+24:00",
     "2026-11-23T24:00:00Z",
@@ -191,12 +210,21 @@ BAD_TIMES = (
 @case("a time that is not RFC 3339 is refused", LIST, ["INVALID_REQUEST"])
 def _(t):
     chat, _ = t.chat()
-    for index, time in enumerate(BAD_TIMES):
-        name = ("sent_before", "sent_after")[index % 2]
+    for time, name in product(BAD_TIMES, ("sent_before", "sent_after")):
         try:
             t.error(t.post("ListMessages", {"chat_id": chat, name: time}), "INVALID_REQUEST", has=name)
         except AssertionError as e:
-            raise AssertionError(f"{time}: {e}") from None
+            raise AssertionError(f"{name} {time!r}: {e}") from None
+
+
+@case("an empty time is refused in a form and in a query as well", LIST, ["INVALID_REQUEST"])
+def _(t):
+    chat, _ = t.chat()
+    for name in ("sent_before", "sent_after"):
+        form = [("Content-Type", "application/x-www-form-urlencoded")]
+        t.error(t.post("ListMessages", f"chat_id={chat}&{name}=".encode(), form), "INVALID_REQUEST", has=name)
+        t.error(t.get(f"ListMessages?chat_id={chat}&{name}="), "INVALID_REQUEST", has=name)
+        t.error(t.post(f"ListMessages?{name}=", {"chat_id": chat}), "INVALID_REQUEST", has=name)
 
 
 @case("the messages of a chat that is not there are not found", LIST, ["NOT_FOUND"])
