@@ -156,8 +156,10 @@ static int ids_compare(const void *a, const void *b)
 static size_t page_read(struct contest *c, char last[64], char **ids, size_t count, size_t count_max)
 {
     char body[256];
-    snprintf(body, sizeof body, "{\"chat_id\":\"%s-hot\",\"order\":\"asc\",\"limit\":1000,\"sent_after\":\"%s\"}",
-             c->prefix, last);
+    char after[96] = "";
+    if (last[0] != '\0')
+        snprintf(after, sizeof after, ",\"sent_after\":\"%s\"", last);
+    snprintf(body, sizeof body, "{\"chat_id\":\"%s-hot\",\"order\":\"asc\",\"limit\":1000%s}", c->prefix, after);
     char *text = call(c, "ListMessages", body);
     struct json_object *root = text == NULL ? NULL : json_tokener_parse(text);
     struct json_object *messages = NULL;

@@ -27,6 +27,7 @@ struct storm_options {
     uint64_t seed;
     bool outside;   /* kill only processes that hold nothing */
     bool fail_fast; /* end at the first broken promise */
+    bool slow;      /* a sanitizer's build: how many of the kills are inside a commit is not judged */
 };
 
 struct storm {
