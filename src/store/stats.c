@@ -57,27 +57,16 @@ static enum store_status stats_visit_chat(void *context, struct txn *txn, struct
     return status;
 }
 
-static enum store_status stats_visit_account(void *context, struct txn *txn, struct text key, struct text primary_key,
-                                             struct text record)
+/* context: the uint64_t to count up. */
+static enum store_status stats_count(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                     struct text record)
 {
     (void)txn;
     (void)key;
     (void)primary_key;
     (void)record;
-    struct store_stats *stats = context;
-    stats->accounts++;
-    return STORE_OK;
-}
-
-static enum store_status stats_visit_token(void *context, struct txn *txn, struct text key, struct text primary_key,
-                                           struct text record)
-{
-    (void)txn;
-    (void)key;
-    (void)primary_key;
-    (void)record;
-    struct store_stats *stats = context;
-    stats->tokens++;
+    uint64_t *count = context;
+    ++*count;
     return STORE_OK;
 }
 
@@ -120,8 +109,8 @@ enum store_status store_stats_read(struct store *store, struct store_stats *ret)
     struct store_stats stats = {0};
     const struct walk walks[] = {
         {TREE_CHATS, &stats, stats_visit_chat, NULL},
-        {TREE_ACCOUNTS, &stats, stats_visit_account, NULL},
-        {TREE_TOKENS, &stats, stats_visit_token, NULL},
+        {TREE_ACCOUNTS, &stats.accounts, stats_count, NULL},
+        {TREE_TOKENS, &stats.tokens, stats_count, NULL},
     };
     enum store_status status = STORE_OK;
     for (size_t i = 0; status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
