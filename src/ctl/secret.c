@@ -1,9 +1,11 @@
 #include "ctl/secret.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -19,18 +21,30 @@ void secret_clear(struct secret *secret)
     crypto_wipe(secret, sizeof *secret);
 }
 
-/* Up to the end of the line or of the input. */
-static bool secret_read_line(struct secret *ret, bool only_one)
+static int secret_read_failed(void)
 {
+    return command_fail("cannot read the secret: %s", strerror(errno));
+}
+
+/* Up to the end of the line or of the input. `signals` is a signalfd(2) whose signals end it, or -1. */
+static bool secret_read_line(struct secret *ret, int signals)
+{
+    bool only_one = signals < 0;
     ret->count = 0;
     bool ended = false;
     while (!ended && ret->count < sizeof ret->bytes) {
+        struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+        if (poll(waits, 2, -1) < 0) {
+            return secret_read_failed() == 0;
+        }
+        if (waits[1].revents != 0) {
+            return command_fail("interrupted") == 0;
+        }
         /* Byte by byte on a terminal, where the next line is another answer. */
         size_t room = only_one ? sizeof ret->bytes - ret->count : 1;
         ssize_t bytes = read(STDIN_FILENO, ret->bytes + ret->count, room);
         if (bytes < 0) {
-            (void)command_fail("cannot read the secret: %s", strerror(errno));
-            return false;
+            return secret_read_failed() == 0;
         }
         ret->count += (size_t)bytes;
         ended = bytes == 0 || (!only_one && ret->bytes[ret->count - 1] == '\n');
@@ -45,38 +59,41 @@ static bool secret_read_line(struct secret *ret, bool only_one)
     return true;
 }
 
-/* Does nothing but end the read that it interrupts. */
-static void secret_interrupted(int number)
-{
-    (void)number;
-}
-
-/* Reads a line without echo; the terminal is as before when this returns, even if a signal ends the program then. */
+/*
+ * Reads a line without echo. The signals that end or stop a program wait until the terminal is as it was before: they
+ * are blocked, a signalfd(2) tells of them, and they take effect where the mask is restored. (A handler that interrupts
+ * read(2) would lose a signal that comes just before the read.)
+ */
 static bool secret_ask(const char *prompt, struct secret *ret)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-    enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
-    struct sigaction old_actions[NUMBERS];
-    const struct sigaction action = {.sa_handler = secret_interrupted};
+    sigset_t numbers;
+    sigset_t old_mask;
     struct termios old_mode;
     if (tcgetattr(STDIN_FILENO, &old_mode) != 0) {
         return command_fail("cannot use the terminal: %s", strerror(errno)) == 0;
     }
+    sigemptyset(&numbers);
+    sigaddset(&numbers, SIGINT);
+    sigaddset(&numbers, SIGTERM);
+    sigaddset(&numbers, SIGHUP);
+    sigaddset(&numbers, SIGQUIT);
+    sigaddset(&numbers, SIGTSTP);
+    int signals = signalfd(-1, &numbers, SFD_CLOEXEC);
+    if (signals < 0) {
+        return secret_read_failed() == 0;
+    }
     struct termios mode = old_mode;
     mode.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-    for (int i = 0; i < NUMBERS; i++) {
-        sigaction(numbers[i], &action, &old_actions[i]);
-    }
+    pthread_sigmask(SIG_BLOCK, &numbers, &old_mask);
     bool done = tcsetattr(STDIN_FILENO, TCSAFLUSH, &mode) == 0;
     if (done) {
         fputs(prompt, stderr);
-        done = secret_read_line(ret, false);
+        done = secret_read_line(ret, signals);
         fputc('\n', stderr);
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old_mode);
     }
-    for (int i = 0; i < NUMBERS; i++) {
-        sigaction(numbers[i], &old_actions[i], NULL);
-    }
+    close(signals);
+    pthread_sigmask(SIG_SETMASK, &old_mask, NULL);
     return done;
 }
 
@@ -95,7 +112,7 @@ static bool secret_is_password(const struct secret *secret)
 bool secret_read_password(struct secret *ret)
 {
     if (!isatty(STDIN_FILENO)) {
-        return secret_read_line(ret, true) && secret_is_password(ret);
+        return secret_read_line(ret, -1) && secret_is_password(ret);
     }
     struct secret again = {.count = 0};
     bool good = secret_ask("Secret: ", ret) && secret_is_password(ret) && secret_ask("The same again: ", &again);
@@ -109,5 +126,5 @@ bool secret_read_password(struct secret *ret)
 
 bool secret_read_token(struct secret *ret)
 {
-    return isatty(STDIN_FILENO) ? secret_ask("Token: ", ret) : secret_read_line(ret, true);
+    return isatty(STDIN_FILENO) ? secret_ask("Token: ", ret) : secret_read_line(ret, -1);
 }
