@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/timestamp.h"
 #include "ctl/commands.h"
 #include "rpc/access.h"
 
@@ -41,12 +42,23 @@ static bool arguments_expiry(const char *value, uint64_t *ret)
     return true;
 }
 
+static bool arguments_before(const char *value, uint64_t *ret_ns)
+{
+    uint64_t floor_ns = 0;
+    if (!timestamp_parse_bound(text_of(value), &floor_ns, ret_ns)) {
+        (void)command_fail("--before is a time like 2026-11-23T00:26:47Z, not '%s'", value);
+        return false;
+    }
+    return true;
+}
+
 /* One option with its value. False: it is none of these, or the value is not good; why has been said. */
 static bool arguments_option(const char *name, const char *value, unsigned takes, struct arguments *arguments)
 {
     unsigned option = strcmp(name, "--namespace") == 0 ? ARGUMENT_NAMESPACE
                       : strcmp(name, "--type") == 0    ? ARGUMENT_TYPE
                       : strcmp(name, "--expiry") == 0  ? ARGUMENT_EXPIRY
+                      : strcmp(name, "--before") == 0  ? ARGUMENT_BEFORE
                                                        : 0;
     if ((option & takes) == 0) {
         (void)command_fail("no option '%s' here; 'chatsctl --help' lists them", name);
@@ -58,7 +70,11 @@ static bool arguments_option(const char *name, const char *value, unsigned takes
     }
     switch (option) {
     case ARGUMENT_NAMESPACE:
+        arguments->has_namespace = true;
         return arguments_id("the namespace", value, &arguments->namespace);
+    case ARGUMENT_BEFORE:
+        arguments->has_before = true;
+        return arguments_before(value, &arguments->before_ns);
     case ARGUMENT_TYPE:
         return arguments_type(value, &arguments->type);
     default:
@@ -88,6 +104,10 @@ bool arguments_read(int argc, char **argv, unsigned takes, struct arguments *ret
     }
     if ((takes & ARGUMENT_ID) != 0 && ret->id.bytes == 0) {
         (void)command_fail("'%s' needs the account's id", argv[0]);
+        return false;
+    }
+    if ((takes & ARGUMENT_BEFORE) != 0 && !ret->has_before) {
+        (void)command_fail("'%s' needs --before TIME", argv[0]);
         return false;
     }
     return true;

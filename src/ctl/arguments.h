@@ -1,6 +1,6 @@
 /*
- * arguments: what stands behind a command about accounts and tokens. Never a secret: other users see a process's
- * arguments.
+ * arguments: what stands behind a command about accounts, tokens and retention. Never a secret: other users see a
+ * process's arguments.
  */
 #ifndef CHATS_CTL_ARGUMENTS_H
 #define CHATS_CTL_ARGUMENTS_H
@@ -11,15 +11,20 @@
 #define ARGUMENT_NAMESPACE 2u
 #define ARGUMENT_TYPE 4u
 #define ARGUMENT_EXPIRY 8u
+#define ARGUMENT_BEFORE 16u
 
 struct arguments {
     struct text id;
     struct text namespace; /* the default one if it is not given */
+    bool has_namespace;    /* it was given */
     enum account_type type;
     uint64_t expiry_s;
+    bool has_before;
+    uint64_t before_ns; /* a time in whole ns is before the one given exactly if it is less than this */
 };
 
-/* Reads them; `takes`: ARGUMENT_ bits. An id that is taken must be given. False: wrongly called, and why has been said.
+/* Reads them; `takes`: ARGUMENT_ bits. An id and a time that are taken must be given. False: wrongly called, and why
+ * has been said.
  */
 bool arguments_read(int argc, char **argv, unsigned takes, struct arguments *ret) __attribute__((warn_unused_result));
 

@@ -18,6 +18,8 @@ static const struct command commands[] = {
     {"check", NULL, "", "show that trees, indexes and checksums are good", COMMAND_NEEDS_STORE, command_check},
     {"recover", NULL, "", "recover the environment now, and checkpoint", COMMAND_NEEDS_STORE, command_recover},
     {"stats", NULL, "", "print what is stored and how it went", COMMAND_NEEDS_STORE, command_stats},
+    {"prune", NULL, "--before TIME [--namespace NS]", "remove the messages sent before TIME (RFC 3339)",
+     COMMAND_NEEDS_STORE, command_prune},
     {"account", "add", ID_NAMESPACE " [--type user|service]", "make an account; asks for its secret",
      COMMAND_NEEDS_STORE, command_account_add},
     {"account", "list", "[--namespace NS]", "print id, type and time of making, by tabs", COMMAND_NEEDS_STORE,
@@ -86,7 +88,7 @@ static void chatsctl_usage(FILE *out)
         fprintf(out, "  %-56s %s\n", call, command->summary);
     }
     fputs("\nA secret or a token is read from the terminal, without echo, or from standard input. The namespace is "
-          "\"" ACCESS_NAMESPACE_DEFAULT "\" unless it is given.\n",
+          "\"" ACCESS_NAMESPACE_DEFAULT "\" unless it is given; prune works on all of them.\n",
           out);
 }
 

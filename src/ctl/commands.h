@@ -34,6 +34,7 @@ int command_init(const struct command_context *context, int argc, char **argv);
 int command_check(const struct command_context *context, int argc, char **argv);
 int command_recover(const struct command_context *context, int argc, char **argv);
 int command_stats(const struct command_context *context, int argc, char **argv);
+int command_prune(const struct command_context *context, int argc, char **argv);
 int command_account_add(const struct command_context *context, int argc, char **argv);
 int command_account_list(const struct command_context *context, int argc, char **argv);
 int command_account_passwd(const struct command_context *context, int argc, char **argv);

@@ -31,6 +31,23 @@ struct store_stats {
 
 enum store_status store_stats_read(struct store *store, struct store_stats *ret) __attribute__((warn_unused_result));
 
+/* Set namespace, before_ns, step and context before; step and context may be NULL. */
+struct store_prune {
+    struct text namespace;                                        /* its chats only; empty: all */
+    uint64_t before_ns;                                           /* messages sent before it only */
+    uint64_t found;                                               /* messages to remove, as counted in the beginning */
+    uint64_t removed;                                             /* messages removed so far */
+    void (*step)(void *context, const struct store_prune *prune); /* after each transaction, outside */
+    void *context;
+};
+
+/*
+ * Removes every message that was sent before the time and was there when its chat's turn came. Order and numbering of
+ * what is left or sent later stay as they were; a removed id is free again. Stopped at any moment and run again, it
+ * goes on.
+ */
+enum store_status store_prune(struct store *store, struct store_prune *prune) __attribute__((warn_unused_result));
+
 struct store_check {
     uint64_t chats;
     uint64_t messages;

@@ -8,6 +8,7 @@
 
 #include "base/crypto.h"
 #include "store/check.h"
+#include "store/seek.h"
 
 #define CHECK_PAGES_PER_HOLD 64u
 #define CHECK_CACHE_BYTES (512u << 10)
@@ -47,22 +48,43 @@ enum store_status check_index(struct check *check, struct txn *txn, enum tree tr
     return STORE_OK;
 }
 
-static void check_order(struct check *check, uint64_t number, uint64_t sequence, const struct record_message *message)
+/* Inside: whether the chat has a record before this one. *ret is false unless it is so. */
+static enum store_status check_has_before(struct txn *txn, uint64_t number, uint64_t sequence, bool *ret)
 {
+    struct seek seek;
+    enum store_status status = seek_open(&seek, txn, TREE_MESSAGES, 0);
+    if (status != STORE_OK) {
+        return status;
+    }
+    int error = seek_below(&seek, number, sequence);
+    *ret = error == 0;
+    seek_close(&seek);
+    return error == 0 || error == DB_NOTFOUND ? STORE_OK : txn_failed(txn, error, "looking for the message before");
+}
+
+/* What came before may have been pruned since the last batch: a gap is one, and a marker not alone, if it is there. */
+static enum store_status check_order(struct check *check, struct txn *txn, uint64_t number, uint64_t sequence,
+                                     const struct record_message *message)
+{
+    enum store_status status = STORE_OK;
+    bool has_before = false;
+    if (number == check->chat_number && (sequence != check->sequence + 1 || check->hidden)) {
+        status = check_has_before(txn, number, sequence, &has_before);
+    }
     if (number != check->chat_number) {
         buffer_append(&check->message_chats, &number, sizeof number);
-    } else if (sequence != check->sequence + 1) {
+    } else if (has_before && check->hidden) {
+        check_say(check, "chat %" PRIu64 ": a hidden record before others", number);
+    } else if (has_before) {
         check_say(check, "chat %" PRIu64 ": message %" PRIu64 " follows %" PRIu64, number, sequence, check->sequence);
     } else if (message->sent_at_ns <= check->sent_at_ns) {
         check_say(check, "chat %" PRIu64 ": message %" PRIu64 " is not later than the one before", number, sequence);
-    }
-    if (check->hidden && number == check->chat_number && (message->flags & RECORD_FLAG_HIDDEN) != 0) {
-        check_say(check, "chat %" PRIu64 ": two hidden records", number);
     }
     check->chat_number = number;
     check->sequence = sequence;
     check->sent_at_ns = message->sent_at_ns;
     check->hidden = (message->flags & RECORD_FLAG_HIDDEN) != 0;
+    return status;
 }
 
 static enum store_status check_visit_message(void *context, struct txn *txn, struct text key, struct text primary_key,
@@ -79,9 +101,8 @@ static enum store_status check_visit_message(void *context, struct txn *txn, str
     uint64_t number = record_get_u64(key.data);
     uint64_t sequence = record_get_u64(key.data + 8);
     snprintf(what, sizeof what, "chat %" PRIu64 ": message %" PRIu64, number, sequence);
-    check_order(check, number, sequence, &message);
     if ((message.flags & RECORD_FLAG_HIDDEN) != 0) {
-        return STORE_OK;
+        return check_order(check, txn, number, sequence, &message);
     }
     check->report->messages++;
     /* The record's bytes are the library's, until its next call. */
@@ -92,7 +113,10 @@ static enum store_status check_visit_message(void *context, struct txn *txn, str
     struct text own_key = {key_bytes, sizeof key_bytes};
     size_t by_id_size = record_key_id(number, message.id, by_id);
     size_t by_time_size = record_key_pair(number, message.sent_at_ns, by_time);
-    enum store_status status = check_index(check, txn, TREE_MESSAGES_BY_TIME, by_time, by_time_size, own_key, what);
+    enum store_status status = check_order(check, txn, number, sequence, &message);
+    if (status == STORE_OK) {
+        status = check_index(check, txn, TREE_MESSAGES_BY_TIME, by_time, by_time_size, own_key, what);
+    }
     if (status == STORE_OK) {
         status = check_index(check, txn, TREE_MESSAGES_BY_ID, by_id, by_id_size, own_key, what);
     }
@@ -105,7 +129,8 @@ static enum store_status check_visit_time(void *context, struct txn *txn, struct
     (void)txn;
     struct record_message message;
     uint8_t expected[RECORD_KEY_PAIR_BYTES];
-    if (primary_key.bytes == RECORD_KEY_PAIR_BYTES && record_message_head(record, &message)) {
+    if (primary_key.bytes == RECORD_KEY_PAIR_BYTES && record_message_head(record, &message) &&
+        (message.flags & RECORD_FLAG_HIDDEN) == 0) {
         record_key_pair(record_get_u64(primary_key.data), message.sent_at_ns, expected);
         if (text_equal(key, (struct text){(const char *)expected, sizeof expected})) {
             return STORE_OK;
@@ -121,7 +146,8 @@ static enum store_status check_visit_id(void *context, struct txn *txn, struct t
     (void)txn;
     struct record_message message;
     uint8_t expected[RECORD_KEY_ID_BYTES_MAX];
-    if (primary_key.bytes == RECORD_KEY_PAIR_BYTES && record_message_decode(record, &message)) {
+    if (primary_key.bytes == RECORD_KEY_PAIR_BYTES && record_message_decode(record, &message) &&
+        (message.flags & RECORD_FLAG_HIDDEN) == 0) {
         size_t bytes = record_key_id(record_get_u64(primary_key.data), message.id, expected);
         if (text_equal(key, (struct text){(const char *)expected, bytes})) {
             return STORE_OK;
@@ -225,9 +251,36 @@ static int check_compare_numbers(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Every chat number is one chat's, and messages name chats that are there. */
-static void check_numbers(struct check *check)
+/* STORE_NOT_FOUND: this chat has no messages. */
+static enum store_status check_messages_body(struct txn *txn, void *args)
 {
+    const uint64_t *number = args;
+    struct seek seek;
+    enum store_status status = seek_open(&seek, txn, TREE_MESSAGES, 0);
+    if (status == STORE_OK) {
+        int error = seek_from(&seek, *number, 0);
+        seek_close(&seek);
+        if (error != 0) {
+            return error == DB_NOTFOUND ? STORE_NOT_FOUND : txn_failed(txn, error, "looking for messages");
+        }
+    }
+    return status;
+}
+
+/* Its namespace may have been removed between the two walks: then its messages are gone, too. */
+static enum store_status check_orphans(struct store *store, struct check *check, uint64_t number)
+{
+    enum store_status status = txn_read(store->env, check_messages_body, &number);
+    if (status == STORE_OK) {
+        check_say(check, "messages of chat %" PRIu64 ", which does not exist", number);
+    }
+    return status == STORE_NOT_FOUND ? STORE_OK : status;
+}
+
+/* Every chat number is one chat's, and messages name chats that are there. */
+static enum store_status check_numbers(struct store *store, struct check *check)
+{
+    enum store_status status = STORE_OK;
     uint64_t *chats = (uint64_t *)(void *)check->chat_numbers.data;
     size_t chats_count = check->chat_numbers.bytes / sizeof *chats;
     const uint64_t *named = (const uint64_t *)(const void *)check->message_chats.data;
@@ -240,11 +293,12 @@ static void check_numbers(struct check *check)
             check_say(check, "two chats have the number %" PRIu64, chats[i]);
         }
     }
-    for (size_t i = 0; i < named_count; i++) {
+    for (size_t i = 0; i < named_count && status == STORE_OK; i++) {
         if (chats_count == 0 || bsearch(&named[i], chats, chats_count, sizeof *chats, check_compare_numbers) == NULL) {
-            check_say(check, "messages of chat %" PRIu64 ", which does not exist", named[i]);
+            status = check_orphans(store, check, named[i]);
         }
     }
+    return status;
 }
 
 struct check_pages {
@@ -407,7 +461,7 @@ enum store_status store_check(struct store *store, struct store_check *check)
         status = STORE_NO_MEMORY;
     }
     if (status == STORE_OK) {
-        check_numbers(&state);
+        status = check_numbers(store, &state);
     }
     buffer_clear(&state.message_chats);
     buffer_clear(&state.chat_numbers);

@@ -44,6 +44,18 @@ enum store_status store_damaged(const char *tree);
 enum store_status chat_find(struct txn *txn, const struct chat_ref *ref, uint64_t *ret_number)
     __attribute__((warn_unused_result));
 
+/* In a body: the head of the chat's last record, a marker too (removal.h). *ret_sequence is 0 if the chat has none. */
+enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
+                               struct record_message *ret) __attribute__((warn_unused_result));
+
+/*
+ * In a body: puts a message's whole record behind the chat's last, which message_last gave. A marker was alone in its
+ * chat and is removed: what it kept is kept by the new message.
+ */
+enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64_t last_sequence,
+                                   const struct record_message *last, struct text record)
+    __attribute__((warn_unused_result));
+
 /* In a body: the account's record. STORE_NOT_FOUND: there is none. What it holds is the library's memory. */
 enum store_status account_read(struct txn *txn, struct text namespace, struct text id, struct record_account *ret)
     __attribute__((warn_unused_result));

@@ -3,9 +3,8 @@
 #include "store/internal.h"
 #include "store/seek.h"
 
-/* Inside: the head of the chat's last record. *ret_sequence is 0 if the chat has none. */
-static enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
-                                      struct record_message *ret)
+enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
+                               struct record_message *ret)
 {
     struct seek seek;
     enum store_status status = seek_open(&seek, txn, TREE_MESSAGES, RECORD_MESSAGE_HEAD_BYTES);
@@ -61,6 +60,24 @@ static enum store_status message_find_by_id(struct txn *txn, struct message_appe
     return STORE_EXISTS;
 }
 
+enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64_t last_sequence,
+                                   const struct record_message *last, struct text record)
+{
+    DB *messages = txn->trees[TREE_MESSAGES];
+    uint8_t bytes[RECORD_KEY_PAIR_BYTES];
+    DBT key = store_dbt(bytes, record_key_pair(chat_number, last_sequence + 1, bytes));
+    DBT value = store_dbt(record.data, record.bytes);
+    int error = messages->put(messages, txn->handle, &key, &value, 0);
+    if (error != 0) {
+        return txn_failed(txn, error, "storing a message");
+    }
+    if (last_sequence != 0 && (last->flags & RECORD_FLAG_HIDDEN) != 0) {
+        key = store_dbt(bytes, record_key_pair(chat_number, last_sequence, bytes));
+        error = messages->del(messages, txn->handle, &key, 0);
+    }
+    return error == 0 ? STORE_OK : txn_failed(txn, error, "removing a marker");
+}
+
 static enum store_status message_append_body(struct txn *txn, void *args)
 {
     struct message_append *append = args;
@@ -82,13 +99,10 @@ static enum store_status message_append_body(struct txn *txn, void *args)
     uint64_t now_ns = append->store->now_ns();
     uint64_t sent_at_ns = sequence != 0 && last.sent_at_ns >= now_ns ? last.sent_at_ns + 1 : now_ns;
     record_message_stamp(append->record.data, sent_at_ns);
-    uint8_t bytes[RECORD_KEY_PAIR_BYTES];
-    DBT key = store_dbt(bytes, record_key_pair(chat_number, sequence + 1, bytes));
-    DBT value = store_dbt(append->record.data, append->record.bytes);
-    DB *messages = txn->trees[TREE_MESSAGES];
-    int error = messages->put(messages, txn->handle, &key, &value, 0);
-    if (error != 0) {
-        return txn_failed(txn, error, "storing a message");
+    struct text record = {append->record.data, append->record.bytes};
+    status = message_put_next(txn, chat_number, sequence, &last, record);
+    if (status != STORE_OK) {
+        return status;
     }
     *append->ret = *append->draft;
     append->ret->sent_at_ns = sent_at_ns;

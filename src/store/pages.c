@@ -32,6 +32,13 @@ static int page_bulk_get(struct seek *seek, struct store_page *page, uint64_t lo
     return seek->cursor->get(seek->cursor, &key, ret, DB_SET_RANGE | DB_MULTIPLE_KEY);
 }
 
+/* A marker (removal.h): it came into a page by a prune after the page was opened. */
+static bool page_is_hidden(const void *record, size_t bytes)
+{
+    struct record_message message;
+    return record_message_head((struct text){record, bytes}, &message) && (message.flags & RECORD_FLAG_HIDDEN) != 0;
+}
+
 /* Inside: finds the chat's records low .. high in the bulk. *ret_from: the first that is there; returns how many. */
 static uint64_t page_bulk_items(struct store_page *page, DBT *bulk, uint64_t low, uint64_t high, uint64_t *ret_from)
 {
@@ -51,7 +58,7 @@ static uint64_t page_bulk_items(struct store_page *page, DBT *bulk, uint64_t low
         if (count == 0) {
             low = sequence;
         }
-        if (sequence != low + count || sequence > high) {
+        if (sequence != low + count || sequence > high || (count == 0 && page_is_hidden(record, record_bytes))) {
             break;
         }
         page->items[count++] = (struct text){record, record_bytes};

@@ -162,6 +162,14 @@ void record_message_stamp(char *record, uint64_t sent_at_ns)
     record_put_u64(record + MESSAGE_SENT_AT, sent_at_ns);
 }
 
+size_t record_marker_encode(uint64_t sent_at_ns, uint8_t ret[RECORD_MESSAGE_HEAD_BYTES])
+{
+    ret[0] = RECORD_VERSION;
+    ret[1] = RECORD_FLAG_HIDDEN;
+    record_put_u64(ret + MESSAGE_SENT_AT, sent_at_ns);
+    return RECORD_MESSAGE_HEAD_BYTES;
+}
+
 bool record_message_head(struct text record, struct record_message *ret)
 {
     if (record.bytes < RECORD_MESSAGE_HEAD_BYTES || (uint8_t)record.data[0] != RECORD_VERSION) {

@@ -107,7 +107,10 @@ struct record_message {
 void record_message_encode(struct buffer *ret, struct text id, struct text author, struct text text);
 void record_message_stamp(char *record, uint64_t sent_at_ns);
 
-/* False: damaged, or of an unknown version. */
+/* The whole record of a marker (removal.h); returns its bytes. */
+size_t record_marker_encode(uint64_t sent_at_ns, uint8_t ret[RECORD_MESSAGE_HEAD_BYTES]);
+
+/* False: damaged, or of an unknown version. A marker has no ids and no text. */
 bool record_message_decode(struct text record, struct record_message *ret) __attribute__((warn_unused_result));
 
 /* Version, flags and time of a record of which at least RECORD_MESSAGE_HEAD_BYTES are given; ids are left empty. */

@@ -64,6 +64,11 @@ int seek_from(struct seek *seek, uint64_t chat_number, uint64_t bound)
     return seek_checked(seek, chat_number, seek_at_or_above(seek, chat_number, bound));
 }
 
+int seek_next(struct seek *seek, uint64_t chat_number)
+{
+    return seek_checked(seek, chat_number, seek_get(seek, DB_NEXT));
+}
+
 uint64_t seek_sequence(const struct seek *seek)
 {
     const DBT *key = seek->secondary ? &seek->primary_key : &seek->key;

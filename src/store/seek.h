@@ -29,6 +29,9 @@ int seek_last(struct seek *seek, uint64_t chat_number) __attribute__((warn_unuse
 int seek_below(struct seek *seek, uint64_t chat_number, uint64_t bound) __attribute__((warn_unused_result));
 int seek_from(struct seek *seek, uint64_t chat_number, uint64_t bound) __attribute__((warn_unused_result));
 
+/* The entry after the one it stands on, even if that was deleted. */
+int seek_next(struct seek *seek, uint64_t chat_number) __attribute__((warn_unused_result));
+
 /* The sequence number of the message it stands on. */
 uint64_t seek_sequence(const struct seek *seek);
 

@@ -1,0 +1,470 @@
+/*
+ * Retention and the removal of namespaces, in one process: what is left is what a model of arrays says, in every page.
+ * tests/e2e/test_admin has the commands, killed and beside workers under load.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/admin.h"
+#include "store/internal.h"
+#include "store/removal.h"
+
+#define BASE_NS UINT64_C(1000000000)
+#define MODEL_MAX 4096u
+
+struct fixture {
+    char home[64];
+    struct config config;
+    struct store *store;
+    struct arena arena;
+    unsigned first; /* of the chat c1: what is left is first .. next - 1, each with BASE_NS + its number for a time */
+    unsigned next;
+};
+
+static int fixture_open(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    char problem[CONFIG_PROBLEM_BYTES_MAX] = "";
+    snprintf(f->home, sizeof f->home, "/tmp/chats-prune.XXXXXX");
+    if (mkdtemp(f->home) == NULL) {
+        return -1;
+    }
+    config_defaults(&f->config, f->home);
+    if (store_open(&f->config, &f->store, problem) != STORE_OK) {
+        print_error("%s\n", problem);
+        return -1;
+    }
+    *state = f;
+    return 0;
+}
+
+static int fixture_close(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+    store_close(f->store);
+    arena_clear(&f->arena);
+    config_clear(&f->config);
+    snprintf(command, sizeof command, "rm -rf '%s'", f->home);
+    int status = system(command);
+    free(f);
+    return status;
+}
+
+static uint64_t fixed_clock_ns(void)
+{
+    return BASE_NS; /* so that the times of a chat are BASE_NS, BASE_NS + 1, … */
+}
+
+static void create(struct fixture *f, const char *namespace, const char *id, const char *a, const char *b)
+{
+    struct text members[] = {text_of(a), text_of(b)};
+    struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
+    struct chat ret;
+    assert_int_equal(store_chat_create(f->store, text_of(namespace), &draft, &f->arena, &ret), STORE_OK);
+}
+
+static enum store_status append(struct fixture *f, const char *namespace, const char *chat, const char *id,
+                                struct text text, struct message *ret)
+{
+    const struct chat_ref ref = {.namespace = text_of(namespace), .id = text_of(chat), .member = {NULL, 0}};
+    struct message draft = {.id = text_of(id), .author = text_of("a"), .text = text};
+    return store_message_append(f->store, &ref, &draft, ret);
+}
+
+/* The next messages of c1, which the model has, too. */
+static void grow(struct fixture *f, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[16];
+        struct message message;
+        snprintf(id, sizeof id, "m%u", f->next);
+        assert_int_equal(append(f, "micro", "c1", id, text_of("t"), &message), STORE_OK);
+        assert_int_equal(message.sent_at_ns, BASE_NS + f->next);
+        f->next++;
+    }
+}
+
+static uint64_t prune(struct fixture *f, const char *namespace, uint64_t before_ns)
+{
+    struct store_prune report = {.namespace = text_of(namespace), .before_ns = before_ns};
+    assert_int_equal(store_prune(f->store, &report), STORE_OK);
+    assert_int_equal(report.found, report.removed);
+    return report.removed;
+}
+
+static void say(void *context, const char *problem)
+{
+    (void)context;
+    print_error("%s\n", problem);
+}
+
+/* The check finds nothing, and as many messages as there should be in all. */
+static void check(struct fixture *f, uint64_t chats, uint64_t messages)
+{
+    struct store_check report = {.say = say};
+    struct store_stats stats;
+    assert_int_equal(store_check(f->store, &report), STORE_OK);
+    assert_int_equal(report.problems, 0);
+    assert_int_equal(report.chats, chats);
+    assert_int_equal(report.messages, messages);
+    assert_int_equal(store_stats_read(f->store, &stats), STORE_OK);
+    assert_int_equal(stats.chats, chats);
+    assert_int_equal(stats.messages, messages);
+}
+
+struct listed {
+    unsigned count;
+    char ids[MODEL_MAX][8];
+};
+
+static bool listed_take(void *context, const struct message *message)
+{
+    struct listed *listed = context;
+    assert_true(message->id.bytes > 0 && message->author.bytes > 0 && message->text.bytes > 0);
+    assert_true(listed->count < MODEL_MAX);
+    snprintf(listed->ids[listed->count], sizeof listed->ids[0], "%.*s", (int)message->id.bytes, message->id.data);
+    listed->count++;
+    return true;
+}
+
+static const struct chat_ref c1 = {.namespace = {"micro", 5}, .id = {"c1", 2}, .member = {NULL, 0}};
+
+/* A page of c1, against the model. low, high: numbers of messages, exclusive; -1: no bound. */
+static void page_is_the_models(struct fixture *f, enum store_order order, uint64_t offset, int low, int high)
+{
+    static struct listed listed;
+    const struct page_query query = {
+        .order = order,
+        .offset = offset,
+        .limit = 7,
+        .has_after = low >= 0,
+        .after_ns = BASE_NS + (uint64_t)(low >= 0 ? low : 0),
+        .has_before = high >= 0,
+        .before_ns = BASE_NS + (uint64_t)(high >= 0 ? high : 0),
+    };
+    struct store_page page;
+    uint64_t skipped = 0;
+    unsigned count = 0;
+    listed.count = 0;
+    assert_int_equal(store_page_open(f->store, &c1, &query, &page), STORE_OK);
+    assert_int_equal(store_page_read(f->store, &page, listed_take, &listed), STORE_OK);
+    for (unsigned i = f->first; i < f->next; i++) {
+        unsigned at = order == STORE_OLDEST_FIRST ? i : f->next - 1 - (i - f->first);
+        bool within = (low < 0 || at > (unsigned)low) && (high < 0 || at < (unsigned)high);
+        if (within && skipped < offset) {
+            skipped++;
+        } else if (within && count < query.limit) {
+            char id[16];
+            snprintf(id, sizeof id, "m%u", at);
+            assert_true(count < listed.count);
+            assert_string_equal(listed.ids[count], id);
+            count++;
+        }
+    }
+    assert_int_equal(listed.count, count);
+    assert_int_equal(page.count, count);
+    store_page_clear(&page);
+}
+
+static void all_pages_are_the_models(struct fixture *f)
+{
+    for (int low = -1; low <= (int)f->next; low += 4) {
+        for (int high = -1; high <= (int)f->next + 1; high += 3) {
+            for (uint64_t offset = 0; offset < f->next - f->first + 2; offset += 5) {
+                page_is_the_models(f, STORE_OLDEST_FIRST, offset, low, high);
+                page_is_the_models(f, STORE_NEWEST_FIRST, offset, low, high);
+            }
+        }
+    }
+}
+
+static void what_is_left_is_what_was_sent_since(void **state)
+{
+    struct fixture *f = *state;
+    enum { COUNT = 20 };
+    f->store->now_ns = fixed_clock_ns;
+    create(f, "micro", "before", "a", "y");
+    create(f, "micro", "c1", "a", "b");
+    create(f, "micro", "behind", "a", "z");
+    grow(f, COUNT);
+    /* Nothing, one, some, none again, all but one, all, all again, more than all. */
+    const unsigned until[] = {0, 1, 7, 7, COUNT - 1, COUNT, COUNT, COUNT + 5};
+    for (size_t i = 0; i < sizeof until / sizeof until[0]; i++) {
+        unsigned first = until[i] < COUNT ? until[i] : COUNT;
+        assert_int_equal(prune(f, "", BASE_NS + until[i]), first - f->first);
+        f->first = first;
+        all_pages_are_the_models(f);
+        check(f, 3, f->next - f->first);
+    }
+}
+
+static void order_and_numbering_go_on_where_all_was_removed(void **state)
+{
+    struct fixture *f = *state;
+    f->store->now_ns = fixed_clock_ns;
+    create(f, "micro", "c1", "a", "b");
+    /* The clock stands: a time that rises can only come from the marker. */
+    for (unsigned round = 1; round <= 3; round++) {
+        grow(f, 1);
+        all_pages_are_the_models(f);
+        grow(f, 9);
+        all_pages_are_the_models(f);
+        check(f, 1, 10);
+        assert_int_equal(prune(f, "", UINT64_MAX), 10);
+        f->first = f->next;
+        all_pages_are_the_models(f);
+        check(f, 1, 0);
+    }
+}
+
+static void a_removed_id_is_free_again(void **state)
+{
+    struct fixture *f = *state;
+    struct message first;
+    struct message message;
+    create(f, "micro", "c1", "a", "b");
+    assert_int_equal(append(f, "micro", "c1", "m1", text_of("hello"), &first), STORE_OK);
+    assert_int_equal(append(f, "micro", "c1", "m2", text_of("hello"), &message), STORE_OK);
+    assert_int_equal(prune(f, "", message.sent_at_ns), 1);
+    assert_int_equal(append(f, "micro", "c1", "m1", text_of("other"), &message), STORE_OK);
+    assert_true(message.sent_at_ns > first.sent_at_ns);
+    assert_int_equal(append(f, "micro", "c1", "m2", text_of("hello"), &message), STORE_EXISTS);
+    check(f, 1, 2);
+}
+
+static void only_the_namespace_that_was_named(void **state)
+{
+    struct fixture *f = *state;
+    struct message message;
+    const char *namespaces[] = {"micro", "micr", "microo", "other"};
+    for (size_t i = 0; i < 4; i++) {
+        create(f, namespaces[i], "c1", "a", "b");
+        assert_int_equal(append(f, namespaces[i], "c1", "m1", text_of("t"), &message), STORE_OK);
+    }
+    assert_int_equal(prune(f, "micro", UINT64_MAX), 1);
+    assert_int_equal(prune(f, "none", UINT64_MAX), 0);
+    check(f, 4, 3);
+    assert_int_equal(prune(f, "", UINT64_MAX), 3);
+    check(f, 4, 0);
+}
+
+struct steps {
+    unsigned count;
+    uint64_t removed;
+};
+
+static void steps_take(void *context, const struct store_prune *report)
+{
+    struct steps *steps = context;
+    assert_true(report->removed - steps->removed <= REMOVAL_RECORDS);
+    assert_true(report->removed <= report->found);
+    steps->removed = report->removed;
+    steps->count++;
+}
+
+static void many_are_removed_in_short_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct steps steps = {0};
+    enum { CHATS = 300, LONG = 500 };
+    f->store->now_ns = fixed_clock_ns;
+    create(f, "micro", "c1", "a", "b");
+    grow(f, LONG);
+    for (int i = 0; i < CHATS; i++) {
+        char id[16];
+        struct message message;
+        snprintf(id, sizeof id, "x%d", i);
+        create(f, "micro", id, "a", id);
+        for (int j = 0; j < i % 3; j++) {
+            assert_int_equal(append(f, "micro", id, j == 0 ? "m0" : "m1", text_of("t"), &message), STORE_OK);
+        }
+    }
+    struct store_prune report = {.before_ns = BASE_NS + 1, .step = steps_take, .context = &steps};
+    assert_int_equal(store_prune(f->store, &report), STORE_OK);
+    f->first = 1;
+    /* One of each chat that has any, as many as fit into a transaction: not one transaction a chat. */
+    assert_int_equal(report.removed, 201);
+    assert_true(steps.count <= 8);
+    check(f, CHATS + 1, LONG - 1 + 100);
+    struct steps rest = {0};
+    report.context = &rest;
+    report.before_ns = UINT64_MAX;
+    assert_int_equal(store_prune(f->store, &report), STORE_OK);
+    f->first = LONG;
+    assert_int_equal(report.removed, LONG - 1 + 100);
+    all_pages_are_the_models(f);
+    check(f, CHATS + 1, 0);
+}
+
+static void long_texts_go_fewer_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    struct steps steps = {0};
+    enum { COUNT = 6 };
+    char *bytes = arena_alloc(&f->arena, STORE_TEXT_BYTES_MAX);
+    assert_non_null(bytes);
+    memset(bytes, 'x', STORE_TEXT_BYTES_MAX);
+    create(f, "micro", "c1", "a", "b");
+    for (int i = 0; i < COUNT; i++) {
+        char id[16];
+        struct message message;
+        snprintf(id, sizeof id, "m%d", i);
+        assert_int_equal(append(f, "micro", "c1", id, (struct text){bytes, STORE_TEXT_BYTES_MAX}, &message), STORE_OK);
+    }
+    struct store_prune report = {.before_ns = UINT64_MAX, .step = steps_take, .context = &steps};
+    assert_int_equal(store_prune(f->store, &report), STORE_OK);
+    assert_int_equal(report.removed, COUNT);
+    assert_int_equal(steps.count, COUNT);
+    check(f, 1, 0);
+}
+
+/* Stops after a few, so that the rest of the page comes from the tree after the prune. */
+static bool stop_after_3(void *context, const struct message *message)
+{
+    (void)message;
+    unsigned *count = context;
+    return ++*count < 3;
+}
+
+static void a_page_that_is_open_ends_where_it_was_pruned(void **state)
+{
+    struct fixture *f = *state;
+    static struct listed listed;
+    enum { COUNT = 1000 };
+    f->store->now_ns = fixed_clock_ns;
+    create(f, "micro", "c1", "a", "b");
+    for (int order = 0; order < 2; order++) {
+        for (int left = 0; left < 3; left++) { /* messages that the prune leaves, or that come after it */
+            grow(f, COUNT);
+            struct store_page page;
+            unsigned count = 0;
+            const struct page_query query = {.order = (enum store_order)order, .limit = COUNT};
+            assert_int_equal(store_page_open(f->store, &c1, &query, &page), STORE_OK);
+            assert_int_equal(page.count, COUNT);
+            assert_int_equal(store_page_read(f->store, &page, stop_after_3, &count), STORE_OK);
+            assert_int_equal(count, 3);
+            (void)prune(f, "", left == 2 ? BASE_NS + f->next - 5 : UINT64_MAX);
+            f->first = left == 2 ? f->next - 5 : f->next;
+            grow(f, left == 1 ? 4 : 0);
+            listed.count = 0;
+            assert_int_equal(store_page_read(f->store, &page, listed_take, &listed), STORE_OK);
+            /* What was in the batch already, and nothing that is not of the page, nor a marker. */
+            assert_true(listed.count < COUNT - 3);
+            assert_int_equal(page.count, listed.count + 3);
+            listed.count = 0;
+            store_page_rewind(&page);
+            assert_int_equal(store_page_read(f->store, &page, listed_take, &listed), STORE_OK);
+            assert_true(listed.count <= COUNT);
+            store_page_clear(&page);
+            check(f, 1, f->next - f->first);
+            (void)prune(f, "", UINT64_MAX);
+            f->first = f->next;
+        }
+    }
+}
+
+/* Puts a record into the messages by hand, as a program that is wrong would. */
+struct planted {
+    uint64_t chat;
+    uint64_t sequence;
+    bool hidden;
+};
+
+static enum store_status plant_body(struct txn *txn, void *args)
+{
+    const struct planted *planted = args;
+    uint8_t bytes[RECORD_KEY_PAIR_BYTES];
+    uint8_t record[RECORD_MESSAGE_HEAD_BYTES + 5] = {0};
+    DBT key = store_dbt(bytes, record_key_pair(planted->chat, planted->sequence, bytes));
+    size_t size = record_marker_encode(BASE_NS + planted->sequence, record);
+    if (!planted->hidden) {
+        record[1] = 0;
+        memcpy(record + size, "\1x\1xt", 5);
+        size += 5;
+    }
+    DBT value = store_dbt(record, size);
+    DB *messages = txn->trees[TREE_MESSAGES];
+    return messages->put(messages, txn->handle, &key, &value, 0) == 0 ? STORE_OK : STORE_CORRUPT;
+}
+
+static void plant(struct fixture *f, uint64_t chat, uint64_t sequence, bool hidden)
+{
+    struct planted planted = {chat, sequence, hidden};
+    assert_int_equal(txn_write(f->store->env, plant_body, &planted), STORE_OK);
+}
+
+struct said {
+    char line[128];
+};
+
+static void remember(void *context, const char *problem)
+{
+    struct said *said = context;
+    snprintf(said->line, sizeof said->line, "%s", problem);
+}
+
+static void check_says(struct fixture *f, const char *line)
+{
+    struct said said = {.line = ""};
+    struct store_check report = {.say = remember, .context = &said};
+    assert_int_equal(store_check(f->store, &report), STORE_OK);
+    assert_int_equal(report.problems, 1);
+    assert_string_equal(said.line, line);
+}
+
+static void check_finds_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    f->store->now_ns = fixed_clock_ns;
+    create(f, "micro", "c1", "a", "b");
+    grow(f, 2);
+    plant(f, 1, 4, false);
+    check_says(f, "chat 1: message 4 follows 2");
+}
+
+static void check_finds_a_marker_that_is_not_alone(void **state)
+{
+    struct fixture *f = *state;
+    create(f, "micro", "c1", "a", "b");
+    plant(f, 1, 1, true);
+    check(f, 1, 0);
+    plant(f, 1, 2, false);
+    check_says(f, "chat 1: a hidden record before others");
+}
+
+static void check_finds_messages_without_a_chat(void **state)
+{
+    struct fixture *f = *state;
+    create(f, "micro", "c1", "a", "b");
+    plant(f, 9, 1, true);
+    check_says(f, "messages of chat 9, which does not exist");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_left_is_what_was_sent_since),
+        CASE(order_and_numbering_go_on_where_all_was_removed),
+        CASE(a_removed_id_is_free_again),
+        CASE(only_the_namespace_that_was_named),
+        CASE(many_are_removed_in_short_steps),
+        CASE(long_texts_go_fewer_at_a_time),
+        CASE(a_page_that_is_open_ends_where_it_was_pruned),
+        CASE(check_finds_a_gap),
+        CASE(check_finds_a_marker_that_is_not_alone),
+        CASE(check_finds_messages_without_a_chat),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
