@@ -121,10 +121,15 @@ static void recovery_succeeded(struct env *env, uint64_t wanted, uint64_t log_en
     atomic_store(&page->leaves, 0);
     atomic_store(&page->log_end, log_end);
     atomic_store(&page->synced_log_end, log_end);
-    /* Recovery ends with a checkpoint of its own. */
-    atomic_store(&page->checkpoint_log_end, log_end);
+    /*
+     * Recovery ends with a checkpoint of its own, but removes no log files: the next one is due as if there had been no
+     * recovery. Else recoveries that come often enough would let the log grow for ever.
+     */
+    if (atomic_load(&page->checkpoint_log_end) == 0) {
+        atomic_store(&page->checkpoint_log_end, log_end);
+        atomic_store(&page->checkpoint_at_ns, timestamp_monotonic_ns());
+    }
     atomic_store(&page->checkpoint_joins, 0);
-    atomic_store(&page->checkpoint_at_ns, timestamp_monotonic_ns());
     sync_publish_all(env);
     atomic_store(&page->recovery_failures, 0);
     atomic_fetch_add(&page->recoveries, 1);

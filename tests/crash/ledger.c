@@ -17,8 +17,9 @@ struct entry {
     uint64_t acknowledged_ns; /* monotonic: the first answer; 0: none */
     uint64_t sent_at_ns;      /* as first answered or shown; 0: unknown */
     uint16_t chat;
-    uint16_t found;
+    uint16_t found; /* times, in this reading */
     bool shown;
+    bool due; /* this reading has to find it */
 };
 
 struct client {
@@ -29,7 +30,7 @@ struct client {
 };
 
 struct chat_progress {
-    uint64_t last_ns;           /* of the final reading */
+    uint64_t last_ns;           /* of the reading */
     uint64_t newest_started_ns; /* of the messages found so far */
 };
 
@@ -40,6 +41,7 @@ struct ledger {
     struct client clients[LEDGER_CLIENTS_MAX];
     struct chat_progress progress[LEDGER_CHATS_MAX];
     uint64_t disordered;
+    _Atomic uint64_t pruned_ns;
     pthread_mutex_t pairs_lock;
     char *pairs[LEDGER_PAIRS_MAX]; /* the first answer's bytes */
 };
@@ -217,11 +219,16 @@ const char *ledger_answer(struct ledger *l, const struct ledger_send *s, struct 
     return broken;
 }
 
+void ledger_prune(struct ledger *l, uint64_t before_ns)
+{
+    l->pruned_ns = before_ns;
+}
+
 void ledger_newest(struct ledger *l, unsigned client, unsigned chat, char ret_time[32])
 {
     uint64_t newest_ns = l->clients[client].newest_ns[chat];
     ret_time[0] = ret_time[TIMESTAMP_BYTES] = '\0';
-    if (newest_ns != 0)
+    if (newest_ns != 0 && newest_ns >= l->pruned_ns)
         timestamp_format(newest_ns, ret_time);
 }
 
@@ -343,15 +350,32 @@ bool ledger_pair_known(struct ledger *l, unsigned pair)
     return known;
 }
 
+void ledger_read(struct ledger *l)
+{
+    memset(l->progress, 0, sizeof l->progress);
+    for (unsigned i = 0; i < l->clients_count; i++) {
+        struct client *c = &l->clients[i];
+        pthread_mutex_lock(&c->lock);
+        for (unsigned number = 0; number < c->count; number++) {
+            struct entry *e = entry_find(c, number);
+            e->found = 0;
+            e->due = (e->acknowledged_ns != 0 || e->shown) && e->sent_at_ns >= l->pruned_ns;
+        }
+        pthread_mutex_unlock(&c->lock);
+    }
+}
+
 struct ledger_totals ledger_total(struct ledger *l, char sentence[LEDGER_SENTENCE_BYTES])
 {
     struct ledger_totals t = {.disordered = l->disordered};
     sentence[0] = '\0';
     for (unsigned i = 0; i < l->clients_count; i++) {
+        pthread_mutex_lock(&l->clients[i].lock);
         for (unsigned number = 0; number < l->clients[i].count; number++) {
             const struct entry *e = entry_find(&l->clients[i], number);
-            bool lost = e->found == 0 && (e->acknowledged_ns != 0 || e->shown);
+            bool lost = e->found == 0 && e->due;
             t.sent++;
+            t.due += e->due;
             t.acknowledged += e->acknowledged_ns != 0;
             t.shown += e->shown;
             t.found += e->found != 0;
@@ -361,6 +385,7 @@ struct ledger_totals ledger_total(struct ledger *l, char sentence[LEDGER_SENTENC
                 snprintf(sentence, LEDGER_SENTENCE_BYTES, "message m-%u-%u of chat %u was %s", i, number, e->chat,
                          lost ? "lost" : "found twice");
         }
+        pthread_mutex_unlock(&l->clients[i].lock);
     }
     return t;
 }

@@ -46,7 +46,16 @@ void ledger_request(struct ledger *l, const struct ledger_send *s, struct buffer
 const char *ledger_answer(struct ledger *l, const struct ledger_send *s, struct text body,
                           char sentence[LEDGER_SENTENCE_BYTES]);
 
-/* The newest time that was acknowledged to this client in the chat, "" if none; no client's own thread but its. */
+/*
+ * Messages sent before this time may be gone from now on; never set back. An id that may be gone must not be sent
+ * again: it would be a new message.
+ */
+void ledger_prune(struct ledger *l, uint64_t before_ns);
+
+/*
+ * The newest time that was acknowledged to this client in the chat, "" if none or it may be gone; no client's own
+ * thread but its.
+ */
 void ledger_newest(struct ledger *l, unsigned client, unsigned chat, char ret_time[32]);
 
 /*
@@ -71,17 +80,24 @@ bool ledger_pair_known(struct ledger *l, unsigned pair);
 /* Names of chats, as ids. */
 void ledger_chat_id(const struct ledger *l, unsigned chat, char ret[LEDGER_ID_BYTES]);
 
+/*
+ * Begins a reading of all chats with `final`, each from its beginning: what was acknowledged or shown by now, and may
+ * not be gone, has to be found. Clients may go on meanwhile; one reading at a time.
+ */
+void ledger_read(struct ledger *l);
+
 struct ledger_totals {
     uint64_t sent;         /* messages that somebody tried to send */
     uint64_t acknowledged; /* of these */
     uint64_t shown;        /* seen in a list */
-    uint64_t found;        /* found at the end */
-    uint64_t lost;         /* acknowledged or shown, and not found at the end */
+    uint64_t due;          /* had to be found by this reading */
+    uint64_t found;        /* by this reading */
+    uint64_t lost;         /* of those due */
     uint64_t doubled;      /* found more than once */
     uint64_t disordered;   /* a message sent after another was acknowledged, and stored before it */
 };
 
-/* When all chats have been read with `final`, each from its beginning. */
+/* When the reading is done. */
 struct ledger_totals ledger_total(struct ledger *l, char sentence[LEDGER_SENTENCE_BYTES]);
 
 #endif

@@ -11,110 +11,15 @@
 
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/timestamp.h"
 #include "bdb/env.h"
 
-#define PROMISES_SHOWN_MAX 12u
 #define LEAVE_MS 10000u
 #define SETTLE_MS 500u
-
-void storm_broken(struct storm *s, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    pthread_mutex_lock(&s->promises_lock);
-    if (s->promises_broken++ < PROMISES_SHOWN_MAX) {
-        printf("broken: ");
-        vprintf(format, arguments);
-        printf("\n");
-        fflush(stdout);
-    }
-    pthread_mutex_unlock(&s->promises_lock);
-    va_end(arguments);
-    if (s->options.fail_fast)
-        s->giving_up = true;
-}
-
-uint64_t storm_random(uint64_t *state)
-{
-    /* splitmix64, as in ledger.c. */
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-void storm_sleep_us(uint64_t us)
-{
-    struct timespec t = {.tv_sec = (time_t)(us / 1000000u), .tv_nsec = (long)(us % 1000000u) * 1000};
-    while (nanosleep(&t, &t) != 0)
-        continue;
-}
-
-static bool chats_create(struct storm *s, struct answer *answer)
-{
-    for (unsigned chat = 0; chat < STORM_CHATS; chat++) {
-        char id[LEDGER_ID_BYTES];
-        char body[256];
-        ledger_chat_id(s->ledger, chat, id);
-        snprintf(body, sizeof body,
-                 "{\"id\":\"%s\",\"user_ids\":[\"room-%u\",\"author-0\",\"author-1\",\"author-2\",\"author-3\","
-                 "\"author-4\",\"author-5\",\"author-6\"]}",
-                 id, chat);
-        if (!storm_insist(s, "CreateChat", text_of(body), answer))
-            return false;
-    }
-    return true;
-}
-
-/* Reads a chat from its beginning, by time or by offset. */
-static bool chat_verify(struct storm *s, unsigned chat, struct answer *answer)
-{
-    struct ledger_page page = {.count = 0};
-    unsigned long offset = 0;
-    do {
-        char query[128];
-        char after[32];
-        memcpy(after, page.last, sizeof after);
-        if (chat % 2 == 0 && after[0] != '\0')
-            snprintf(query, sizeof query, ",\"limit\":1000,\"sent_after\":\"%s\"", after);
-        else
-            snprintf(query, sizeof query, ",\"limit\":1000,\"offset\":%lu", offset);
-        if (!storm_list(s, chat, query, true, true, answer, &page))
-            return false;
-        offset += page.count;
-    } while (page.count == 1000);
-    return true;
-}
-
-static void verify(struct storm *s, struct answer *answer, struct ledger_totals *ret_totals)
-{
-    char sentence[LEDGER_SENTENCE_BYTES];
-    bool read = true;
-    for (unsigned chat = 0; chat < STORM_CHATS && read; chat++)
-        read = chat_verify(s, chat, answer);
-    for (unsigned pair = 0; pair < STORM_PAIRS && read; pair++)
-        read = !ledger_pair_known(s->ledger, pair) || storm_pair(s, pair, answer);
-    *ret_totals = ledger_total(s->ledger, sentence);
-    if (!read) {
-        ret_totals->lost = ret_totals->found = 0; /* said already; what was not read cannot be counted */
-        return;
-    }
-    if (ret_totals->lost > 0 || ret_totals->doubled > 0)
-        storm_broken(s, "%llu acknowledged messages were lost and %llu found twice: %s",
-                     (unsigned long long)ret_totals->lost, (unsigned long long)ret_totals->doubled, sentence);
-    if (ret_totals->disordered > 0)
-        storm_broken(s, "%llu messages stand before one that was acknowledged before they were sent",
-                     (unsigned long long)ret_totals->disordered);
-    if (ret_totals->acknowledged == 0)
-        storm_broken(s, "no message was acknowledged");
-}
 
 /* What the page has counted must agree with what the killer did. */
 static void judge_counts(struct storm *s, uint64_t recoveries)
@@ -210,7 +115,7 @@ static int storm_run(struct storm *s)
     for (unsigned i = 0; i < o->processes; i++)
         if (!fleet_start(&s->fleet, i))
             return 2;
-    if (!chats_create(s, &answer) || !fleet_map(&s->fleet))
+    if (!storm_create_chats(s, &answer) || !fleet_map(&s->fleet))
         return 2;
 
     uint64_t recoveries_before = s->fleet.page->recoveries;
@@ -241,7 +146,10 @@ static int storm_run(struct storm *s)
     if (!s->giving_up) {
         char problem[FLEET_PROBLEM_BYTES_MAX];
         judge_counts(s, recoveries);
-        verify(s, &answer, &totals);
+        ledger_read(s->ledger);
+        storm_verify(s, true, &answer, &totals);
+        if (totals.acknowledged == 0)
+            storm_broken(s, "no message was acknowledged");
         if (s->longest_pause_ns > o->pause_max_ms * UINT64_C(1000000))
             storm_broken(s, "the service paused for %.0f ms", (double)s->longest_pause_ns / 1e6);
         for (unsigned slot = 0; fleet_reap(&s->fleet, &slot, problem);)

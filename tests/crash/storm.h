@@ -1,6 +1,6 @@
 /*
- * storm: what the parts of the kill storm share. storm.c sets up, judges and sums up; storm_load.c is the clients,
- * storm_kill.c the killer.
+ * storm: what the parts of the kill storm and of the soak share. storm.c sets up, judges and sums up; storm_load.c is
+ * the clients, storm_kill.c the killer, storm_read.c what is read back.
  */
 #ifndef CHATS_TESTS_STORM_H
 #define CHATS_TESTS_STORM_H
@@ -25,9 +25,11 @@ struct storm_options {
     unsigned clients;
     unsigned pause_max_ms;
     uint64_t seed;
-    bool outside;   /* kill only processes that hold nothing */
-    bool fail_fast; /* end at the first broken promise */
-    bool slow;      /* a sanitizer's build: how many of the kills are inside a commit is not judged */
+    unsigned rate;        /* calls a second of all clients together; 0: as many as they can */
+    unsigned resend_last; /* an earlier message that is sent again is one of the client's last so many; 0: any */
+    bool outside;         /* kill only processes that hold nothing */
+    bool fail_fast;       /* end at the first broken promise */
+    bool slow;            /* a sanitizer's build: how many of the kills are inside a commit is not judged */
 };
 
 struct storm {
@@ -83,6 +85,21 @@ bool storm_list(struct storm *s, unsigned chat, const char *query, bool ascendin
 
 /* The chat of a pair of users, checked against the first answer. */
 bool storm_pair(struct storm *s, unsigned pair, struct answer *answer);
+
+/* Makes the chats, all of them or those that are not there yet. False: a promise was broken and said to be. */
+bool storm_create_chats(struct storm *s, struct answer *answer) __attribute__((warn_unused_result));
+
+/* Reads all chats from their beginning, and every pair if `pairs`, against the ledger; ledger_read begun it. */
+void storm_verify(struct storm *s, bool pairs, struct answer *answer, struct ledger_totals *ret);
+
+/*
+ * Kills the worker that is in this phase of the gate, or, if phase < 0 or nobody is caught there in 20 ms, one by the
+ * dice, wherever it is. Slots before `first` are spared.
+ */
+void storm_kill(struct storm *s, unsigned first, int phase, uint64_t dice);
+
+/* Starts a worker in each slot whose process is gone, and says so if one ended that was not killed. */
+void storm_refill(struct storm *s);
 
 /* Threads: argument is a struct storm_thread. */
 struct storm_thread {

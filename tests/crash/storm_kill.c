@@ -66,16 +66,32 @@ static void kill_stopped(struct storm *s, unsigned slot)
     s->kills++;
 }
 
-static void kill_round(struct storm *s, uint64_t dice)
+void storm_kill(struct storm *s, unsigned first, int phase, uint64_t dice)
 {
-    int phase = aim_choose(s, dice);
     int slot = phase < 0 ? -1 : catch_in_phase(s, phase);
+    if (slot >= 0 && (unsigned)slot < first) {
+        fleet_continue(&s->fleet, (unsigned)slot);
+        slot = -1;
+    }
     if (slot < 0) {
-        slot = (int)((dice >> 32) % s->options.processes);
+        unsigned others = s->options.processes - first;
+        if (others == 0)
+            return;
+        slot = (int)(first + (unsigned)(dice >> 32) % others);
         if (!fleet_stop(&s->fleet, (unsigned)slot))
             return;
     }
     kill_stopped(s, (unsigned)slot);
+}
+
+void storm_refill(struct storm *s)
+{
+    char problem[FLEET_PROBLEM_BYTES_MAX];
+    for (unsigned slot = 0; fleet_reap(&s->fleet, &slot, problem);)
+        storm_broken(s, "%s, and nobody asked it to", problem);
+    for (unsigned slot = 0; slot < s->options.processes; slot++)
+        if (s->fleet.pids[slot] == 0 && !fleet_start(&s->fleet, slot))
+            storm_broken(s, "a worker could not be started");
 }
 
 /* Kills somebody who has joined the environment and holds nothing. */
@@ -99,20 +115,15 @@ void *storm_killer(void *argument)
     struct storm_thread *t = argument;
     struct storm *s = t->storm;
     uint64_t random = s->options.seed;
-    char problem[FLEET_PROBLEM_BYTES_MAX];
     prctl(PR_SET_TIMERSLACK, 1ul); /* the short sleeps are to be short */
     uint64_t next_ns = timestamp_monotonic_ns();
     while (s->killing && !s->giving_up) {
         uint64_t dice = storm_random(&random);
-        for (unsigned slot = 0; fleet_reap(&s->fleet, &slot, problem);)
-            storm_broken(s, "%s, and nobody asked it to", problem);
         if (s->options.outside)
             kill_round_outside(s, dice);
         else
-            kill_round(s, dice);
-        for (unsigned slot = 0; slot < s->options.processes; slot++)
-            if (s->fleet.pids[slot] == 0 && !fleet_start(&s->fleet, slot))
-                storm_broken(s, "a worker could not be started");
+            storm_kill(s, 0, aim_choose(s, dice), dice);
+        storm_refill(s);
         uint64_t interval_us = INTERVAL_MIN_US + (dice >> 12) % (INTERVAL_MAX_US - INTERVAL_MIN_US);
         next_ns += (s->options.outside ? OUTSIDE_INTERVAL_US : interval_us) * UINT64_C(1000);
         uint64_t now_ns = timestamp_monotonic_ns();

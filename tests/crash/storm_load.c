@@ -12,6 +12,8 @@
 #include "storm.h"
 
 #define INSIST_MS 30000u /* a call that is answered 503 or broken off for so long is a hang by another name */
+#define CGI_PAUSE_US 20000u
+#define CGI_PAUSE_PACED_US 250000u /* where there is a rate */
 
 static void answered(struct storm *s, uint64_t began_ns)
 {
@@ -136,6 +138,27 @@ static void list_some(struct storm *s, unsigned client, uint64_t dice, struct an
         storm_broken(s, "chat %u did not show the message of %s that was acknowledged before", chat, newest);
 }
 
+/* Waits until the thread's next call is due, if there is a rate. *due_ns is 0 before the first. */
+static void pace(const struct storm *s, uint64_t *due_ns)
+{
+    uint64_t now_ns = timestamp_monotonic_ns();
+    if (s->options.rate == 0)
+        return;
+    if (*due_ns > now_ns)
+        storm_sleep_us((*due_ns - now_ns) / 1000);
+    else
+        *due_ns = now_ns; /* what was missed is not caught up on */
+    *due_ns += UINT64_C(1000000000) * s->options.clients / s->options.rate;
+}
+
+/* An earlier send of the client's, of `sent`. */
+static bool choose_earlier(struct storm *s, unsigned client, unsigned sent, uint64_t dice, struct ledger_send *ret)
+{
+    unsigned last = s->options.resend_last;
+    unsigned among = last == 0 || last > sent ? sent : last;
+    return among > 0 && ledger_acknowledged(s->ledger, client, sent - 1 - (unsigned)(dice >> 8) % among, ret);
+}
+
 void *storm_client(void *argument)
 {
     struct storm_thread *t = argument;
@@ -144,7 +167,9 @@ void *storm_client(void *argument)
     struct answer answer;
     answer_init(&answer);
     unsigned sent = 0;
+    uint64_t due_ns = 0;
     while (s->loading && !s->giving_up) {
+        pace(s, &due_ns);
         uint64_t dice = storm_random(&random);
         unsigned what = (unsigned)(dice % 100);
         struct ledger_send send;
@@ -154,7 +179,7 @@ void *storm_client(void *argument)
             sent++;
             (void)send_message(s, &send, &answer);
         } else if (what < 74) {
-            if (sent > 0 && ledger_acknowledged(s->ledger, t->client, (unsigned)(dice >> 8) % sent, &send))
+            if (choose_earlier(s, t->client, sent, dice, &send))
                 (void)send_message(s, &send, &answer);
         } else if (what < 90) {
             list_some(s, t->client, dice, &answer);
@@ -258,7 +283,7 @@ void *storm_cgi_client(void *argument)
         /* Half of the killed ones are sent again, to a worker; of the others nobody knows. */
         if (!done && dice >> 40 & 1)
             (void)send_message(s, &send, &answer);
-        storm_sleep_us(20000);
+        storm_sleep_us(s->options.rate == 0 ? CGI_PAUSE_US : CGI_PAUSE_PACED_US);
     }
     answer_clear(&answer);
     return NULL;

@@ -198,6 +198,49 @@ int fleet_control(struct fleet *f, const char *command)
     return WEXITSTATUS(status);
 }
 
+int fleet_control_words(struct fleet *f, const char *const *words, unsigned wait_ms)
+{
+    char *arguments[8] = {f->control};
+    for (size_t i = 1; *words != NULL && i + 1 < sizeof arguments / sizeof *arguments; words++)
+        arguments[i++] = (char *)*words;
+    uint64_t deadline_ns = timestamp_monotonic_ns() + wait_ms * UINT64_C(1000000);
+    pid_t pid = fleet_spawn(f, arguments, (struct streams){-1, f->log_fd}, NULL);
+    int status = 0;
+    pid_t ended = 0;
+    while (pid > 0 && (ended = waitpid(pid, &status, WNOHANG)) == 0 && timestamp_monotonic_ns() < deadline_ns)
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    if (pid > 0 && ended == 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    return pid > 0 && ended == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool fleet_beside(struct fleet *ret, const struct fleet *f, const char *name, char problem[FLEET_PROBLEM_BYTES_MAX])
+{
+    *ret = (struct fleet){.listen_fd = -1, .log_fd = fcntl(f->log_fd, F_DUPFD_CLOEXEC, 0), .count = 1};
+    memcpy(ret->program, f->program, sizeof ret->program);
+    memcpy(ret->control, f->control, sizeof ret->control);
+    memcpy(ret->log_path, f->log_path, sizeof ret->log_path);
+    snprintf(ret->home, sizeof ret->home, "%s/%.20s", f->root, name);
+    snprintf(ret->socket_path, sizeof ret->socket_path, "%s/%.20s.socket", f->root, name);
+    unlink(ret->socket_path);
+    if (ret->log_fd < 0 || !fleet_listen(ret)) {
+        snprintf(problem, FLEET_PROBLEM_BYTES_MAX, "cannot listen in %s: %s", f->root, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+void fleet_remove(const struct fleet *f, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%.20s", f->root, name);
+    if (access(path, F_OK) == 0 && nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        fprintf(stderr, "cannot remove %s\n", path);
+}
+
 bool fleet_map(struct fleet *f)
 {
     char path[128];

@@ -50,6 +50,21 @@ pid_t fleet_start_cgi(struct fleet *f, const char *operation, size_t body_bytes,
 /* Runs `chatsctl command`, its output to the log: its exit status, or -1. */
 int fleet_control(struct fleet *f, const char *command) __attribute__((warn_unused_result));
 
+/* As fleet_control, with all words of the command (a list ended by NULL). Killed after wait_ms: -1. */
+int fleet_control_words(struct fleet *f, const char *const *words, unsigned wait_ms)
+    __attribute__((warn_unused_result));
+
+/*
+ * Makes *ret a fleet of the same programs and log, whose home is `name` beside f's. The home is the caller's to make.
+ * fleet_close of it leaves the home to fleet_remove. False, with one sentence in `problem`; to be closed in either
+ * case.
+ */
+bool fleet_beside(struct fleet *ret, const struct fleet *f, const char *name, char problem[FLEET_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
+/* Removes what is called `name` in the private folder, with all that is in it; it need not be there. */
+void fleet_remove(const struct fleet *f, const char *name);
+
 /* Maps the home's gate page for reading; it is there once a worker has answered. */
 bool fleet_map(struct fleet *f) __attribute__((warn_unused_result));
 

@@ -319,6 +319,22 @@ static void a_checkpoint_is_made_when_enough_log_was_written(void **state)
     env_close(env);
 }
 
+static void recoveries_do_not_put_a_checkpoint_off(void **state)
+{
+    struct env *env = bench_env(*state, false);
+    struct gate_page *page = env->gate->page;
+    for (uint32_t i = 0; i < 30 && page->checkpoints == 0; i++) {
+        assert_int_equal(bench_put(env, i, 60000), STORE_OK);
+        gate_want_recovery(env->gate, "a test said so");
+        assert_int_equal(bench_put(env, 100, 10), STORE_OK);
+        assert_true(page->recoveries == i + 2);
+        assert_int_equal(env_checkpoint(env, false), STORE_OK);
+        assert_true(page->checkpoints == 0 || i >= 8); /* 1 MiB of log is due, not earlier */
+    }
+    assert_true(page->checkpoints == 1);
+    env_close(env);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, bench_setup, bench_teardown)
 
 int main(void)
@@ -335,6 +351,7 @@ int main(void)
         TEST(a_checkpoint_removes_old_logs_but_not_while_a_backup_runs),
         TEST(a_checkpoint_keeps_old_logs_where_the_home_says_so),
         TEST(a_checkpoint_is_made_when_enough_log_was_written),
+        TEST(recoveries_do_not_put_a_checkpoint_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
