@@ -85,7 +85,6 @@ struct transport *transport_cgi(void)
         .finish = cgi_finish,
         .interrupt = NULL,
         .free = cgi_free,
-        .needs_length = true,
     };
     struct cgi *cgi = calloc(1, sizeof *cgi);
     if (!cgi) {

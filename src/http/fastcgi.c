@@ -300,7 +300,6 @@ struct transport *transport_fastcgi(int listen_fd, struct transport_stop *stop)
         .finish = fastcgi_finish,
         .interrupt = fastcgi_interrupt,
         .free = fastcgi_free,
-        .needs_length = false,
     };
     struct fastcgi *f = calloc(1, sizeof *f);
     if (!f) {

@@ -212,7 +212,7 @@ static void append_cors(struct buffer *head, const struct config *config, struct
     }
 }
 
-static bool exchange_head(void *context, const struct reply *reply, int64_t bytes)
+static bool exchange_head(void *context, const struct reply *reply, uint64_t bytes)
 {
     struct exchange *x = context;
     struct buffer *head = &x->head;
@@ -223,9 +223,7 @@ static bool exchange_head(void *context, const struct reply *reply, int64_t byte
                               "Access-Control-Max-Age: 86400\r\n");
     } else {
         buffer_append_z(head, "Content-Type: application/json\r\n");
-        if (bytes >= 0) {
-            buffer_printf(head, "Content-Length: %" PRId64 "\r\n", bytes);
-        }
+        buffer_printf(head, "Content-Length: %" PRIu64 "\r\n", bytes);
     }
     buffer_append_z(head, "Cache-Control: no-store\r\n"
                           "X-Content-Type-Options: nosniff\r\n");
@@ -283,7 +281,6 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
         .head = exchange_head,
         .body = exchange_body,
         .context = &x,
-        .needs_length = t->ops->needs_length,
         .discards = x.discards,
     };
     reply_init(&reply, &sink);

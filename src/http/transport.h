@@ -35,7 +35,6 @@ struct transport_ops {
      */
     void (*interrupt)(struct transport *t, bool both_ways);
     void (*free)(struct transport *t);
-    bool needs_length; /* finish(false) cannot show a broken answer: its length must be announced first */
 };
 
 struct transport {

@@ -41,7 +41,7 @@ void reply_break(struct reply *reply)
     reply->mode = REPLY_BROKEN;
 }
 
-static void send_head(struct reply *reply, int64_t bytes)
+static void send_head(struct reply *reply, uint64_t bytes)
 {
     if (!reply->sink->head(reply->sink->context, reply, bytes)) {
         reply_break(reply);
@@ -87,19 +87,12 @@ bool reply_flush(struct reply *reply)
         if (out->bytes <= REPLY_WHOLE_BYTES_MAX) {
             break;
         }
-        if (reply->sink->needs_length || reply->sink->discards) {
-            reply->mode = REPLY_MEASURE;
-            measure_gathered(reply);
-        } else {
-            reply->mode = REPLY_STREAM;
-            send_head(reply, -1);
-            send_gathered(reply);
-        }
+        reply->mode = REPLY_MEASURE;
+        measure_gathered(reply);
         break;
     case REPLY_MEASURE:
         measure_gathered(reply);
         break;
-    case REPLY_STREAM:
     case REPLY_REPLAY:
         if (out->failed || out->bytes >= REPLY_CHUNK_BYTES) {
             send_gathered(reply);
@@ -118,7 +111,7 @@ bool reply_wants_again(struct reply *reply)
     }
     measure_gathered(reply);
     reply->mode = REPLY_REPLAY;
-    send_head(reply, (int64_t)reply->measured_bytes);
+    send_head(reply, reply->measured_bytes);
     return reply->mode == REPLY_REPLAY;
 }
 
@@ -126,7 +119,7 @@ bool reply_finish(struct reply *reply)
 {
     switch (reply->mode) {
     case REPLY_GATHER:
-        send_head(reply, (int64_t)reply->out.bytes);
+        send_head(reply, reply->out.bytes);
         send_gathered(reply);
         break;
     case REPLY_MEASURE:
@@ -136,10 +129,7 @@ bool reply_finish(struct reply *reply)
             break;
         }
         measure_gathered(reply);
-        send_head(reply, (int64_t)reply->measured_bytes);
-        break;
-    case REPLY_STREAM:
-        send_gathered(reply);
+        send_head(reply, reply->measured_bytes);
         break;
     case REPLY_REPLAY:
         send_gathered(reply);

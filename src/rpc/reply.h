@@ -1,7 +1,7 @@
 /*
  * reply: an answer on its way out, in flat memory. Up to REPLY_WHOLE_BYTES_MAX it gathers and leaves whole; a longer
- * one is streamed, or where a broken body could not be told from a whole one, measured first and rendered a second
- * time.
+ * one is measured first, and rendered a second time as it leaves: every answer announces its length. Without that, one
+ * that breaks off midway would look whole behind nginx, mod_fcgid and every CGI server (tests/e2e/cases/replies.py).
  *
  * struct reply and its life are in rpc.h, what a handler may do with it in service/operation.h; here is what rpc.c
  * needs to end it.
@@ -12,7 +12,7 @@
 #include "rpc/rpc.h"
 
 #define REPLY_ITEM_BYTES_MAX 1048576u /* what a handler may append between two flushes */
-#define REPLY_CHUNK_BYTES 65536u      /* a streamed answer leaves in parts of at least this, but for the last */
+#define REPLY_CHUNK_BYTES 65536u      /* a long answer leaves in parts of at least this, but for the last */
 
 /* True if nothing has left yet, so that another answer can be given. */
 bool reply_is_unsent(const struct reply *reply);

@@ -43,21 +43,20 @@ struct request {
     struct text body;
 };
 
-#define REPLY_WHOLE_BYTES_MAX 1048576u /* longer answers are streamed: contract, section 4 */
+#define REPLY_WHOLE_BYTES_MAX 1048576u /* longer answers leave in parts: contract, section 4 */
 
 /*
- * How a reply leaves: src/http implements it. `head` sends status and headers (bytes: the body's length, or -1 if it is
- * not known), `body` a part of the body. False: the peer is gone, or the transport failed.
+ * How a reply leaves: src/http implements it. `head` sends status and headers (bytes: the body's length), `body` a part
+ * of the body. False: the peer is gone, or the transport failed.
  */
 struct reply_sink {
-    bool (*head)(void *context, const struct reply *reply, int64_t bytes);
+    bool (*head)(void *context, const struct reply *reply, uint64_t bytes);
     bool (*body)(void *context, const char *data, size_t bytes);
     void *context;
-    bool needs_length; /* a body that breaks off cannot be told from a whole one: the length must come first */
-    bool discards;     /* HEAD: the body is wanted for its length only */
+    bool discards; /* HEAD: the body is wanted for its length only */
 };
 
-enum reply_mode { REPLY_GATHER, REPLY_STREAM, REPLY_MEASURE, REPLY_REPLAY, REPLY_BROKEN };
+enum reply_mode { REPLY_GATHER, REPLY_MEASURE, REPLY_REPLAY, REPLY_BROKEN };
 
 struct reply {
     int code;           /* HTTP status code */

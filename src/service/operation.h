@@ -42,8 +42,8 @@ struct buffer *reply_out(struct reply *reply) __attribute__((returns_nonnull));
 bool reply_flush(struct reply *reply) __attribute__((warn_unused_result));
 
 /*
- * True after a complete rendering if the transport needs the length first: the handler renders the same bytes once
- * more from the start. Only a handler that may answer more than 1 MiB needs to ask.
+ * True after the first complete rendering of an answer of more than 1 MiB, whose length is known now: the handler
+ * renders the same bytes once more from the start. Only a handler that may answer more than 1 MiB needs to ask.
  */
 bool reply_wants_again(struct reply *reply) __attribute__((warn_unused_result));
 

@@ -28,18 +28,18 @@ struct fixture {
     struct reply reply;
     struct arena arena;
     struct buffer body; /* as the peer received it */
-    int64_t length;     /* announced; -1: none */
+    int64_t length;     /* announced; -1: no head was sent */
     int heads;
     unsigned bodies_left; /* parts that the peer takes before it is gone */
     bool complete;
 };
 
-static inline bool take_head(void *context, const struct reply *reply, int64_t bytes)
+static inline bool take_head(void *context, const struct reply *reply, uint64_t bytes)
 {
     struct fixture *f = context;
     assert_ptr_equal(reply, &f->reply);
     f->heads++;
-    f->length = bytes;
+    f->length = (int64_t)bytes;
     return true;
 }
 

@@ -33,21 +33,9 @@ static void an_answer_up_to_1_mib_has_its_length(void **state)
     assert_int_equal(f->store.readings, 1);
 }
 
-static void a_longer_answer_is_streamed_without_length(void **state)
+static void a_longer_answer_is_rendered_twice_and_has_its_length(void **state)
 {
     struct fixture *f = *state;
-    serve_long_page(f);
-    assert_true(f->complete);
-    assert_int_equal(f->heads, 1);
-    assert_int_equal(f->length, -1);
-    assert_int_equal(f->store.readings, 1);
-    assert_long_body(f);
-}
-
-static void where_the_length_must_come_first_a_longer_answer_is_rendered_twice(void **state)
-{
-    struct fixture *f = *state;
-    f->sink.needs_length = true;
     serve_long_page(f);
     assert_true(f->complete);
     assert_int_equal(f->heads, 1);
@@ -61,18 +49,15 @@ static void head_has_the_length_and_no_body(void **state)
     struct fixture *f = *state;
     f->request.method = METHOD_HEAD;
     f->sink.discards = true;
-    for (int needs_length = 0; needs_length <= 1; needs_length++) {
-        f->sink.needs_length = needs_length == 1;
-        serve_long_page(f);
-        assert_true(f->complete);
-        assert_int_equal(f->length, LONG_BYTES);
-        assert_int_equal(f->store.readings, 1);
-        assert_int_equal(f->body.bytes, 0);
-        serve(f, "/Health", "");
-        assert_true(f->complete);
-        assert_int_equal(f->length, 15);
-        assert_int_equal(f->body.bytes, 0);
-    }
+    serve_long_page(f);
+    assert_true(f->complete);
+    assert_int_equal(f->length, LONG_BYTES);
+    assert_int_equal(f->store.readings, 1);
+    assert_int_equal(f->body.bytes, 0);
+    serve(f, "/Health", "");
+    assert_true(f->complete);
+    assert_int_equal(f->length, 15);
+    assert_int_equal(f->body.bytes, 0);
 }
 
 static void an_error_before_anything_has_left_is_a_whole_answer(void **state)
@@ -82,7 +67,6 @@ static void an_error_before_anything_has_left_is_a_whole_answer(void **state)
     f->store.fail_at = 5; /* still gathering */
     serve_long_page(f);
     assert_error(f, 503, "UNAVAILABLE");
-    f->sink.needs_length = true;
     f->store.fail_at = 30; /* measuring */
     serve_long_page(f);
     assert_error(f, 503, "UNAVAILABLE");
@@ -91,16 +75,11 @@ static void an_error_before_anything_has_left_is_a_whole_answer(void **state)
 static void an_error_after_bytes_have_left_breaks_the_answer_off(void **state)
 {
     struct fixture *f = *state;
-    f->store.fail_reading = 1;
-    f->store.fail_at = 30; /* streaming */
+    f->store.fail_reading = 2; /* replaying */
+    f->store.fail_at = 30;
     serve_long_page(f);
     assert_false(f->complete);
     assert_int_equal(f->heads, 1);
-    assert_true(f->body.bytes < LONG_BYTES);
-    f->sink.needs_length = true;
-    f->store.fail_reading = 2; /* replaying */
-    serve_long_page(f);
-    assert_false(f->complete);
     assert_int_equal(f->length, LONG_BYTES);
     assert_true(f->body.bytes < LONG_BYTES);
 }
@@ -108,7 +87,6 @@ static void an_error_after_bytes_have_left_breaks_the_answer_off(void **state)
 static void a_second_rendering_of_another_length_is_broken_off(void **state)
 {
     struct fixture *f = *state;
-    f->sink.needs_length = true;
     f->store.text_bytes_later = 65535;
     serve_long_page(f);
     assert_false(f->complete);
@@ -122,23 +100,19 @@ static void a_second_rendering_of_another_length_is_broken_off(void **state)
 static void a_peer_that_is_gone_ends_the_reading(void **state)
 {
     struct fixture *f = *state;
-    for (int needs_length = 0; needs_length <= 1; needs_length++) {
-        f->sink.needs_length = needs_length == 1;
-        f->bodies_left = 2;
-        serve_long_page(f);
-        assert_false(f->complete);
-        assert_int_equal(f->heads, 1);
-        assert_int_equal(f->bodies_left, 0);
-        assert_true(f->body.bytes < LONG_BYTES);
-    }
+    f->bodies_left = 2;
+    serve_long_page(f);
+    assert_false(f->complete);
+    assert_int_equal(f->heads, 1);
+    assert_int_equal(f->bodies_left, 0);
+    assert_true(f->body.bytes < LONG_BYTES);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         WITH_FIXTURE(an_answer_up_to_1_mib_has_its_length),
-        WITH_FIXTURE(a_longer_answer_is_streamed_without_length),
-        WITH_FIXTURE(where_the_length_must_come_first_a_longer_answer_is_rendered_twice),
+        WITH_FIXTURE(a_longer_answer_is_rendered_twice_and_has_its_length),
         WITH_FIXTURE(head_has_the_length_and_no_body),
         WITH_FIXTURE(an_error_before_anything_has_left_is_a_whole_answer),
         WITH_FIXTURE(an_error_after_bytes_have_left_breaks_the_answer_off),

@@ -45,11 +45,19 @@ def _(t):
             raise AssertionError(f"a call took {private} bytes of memory")
 
 
+def wait_until_well(t):
+    """Another worker is started for one that was killed; until then the server answers by itself."""
+    limit = time.monotonic() + 10
+    while t.get("Health").status != 200 and time.monotonic() < limit:
+        time.sleep(0.1)
+
+
 @case("an answer that breaks off midway is not ended as if it were complete", LIST)
 def _(t):
     cut = t.on("cut", killed=True)  # a home of its own: who is killed there may be inside the gate, and that is said in the log
     chat = long_chat(cut, 300)
     for _ in range(20):  # the answer may be through before the kill
+        wait_until_well(cut)
         got = cut.variant.cut("/Chats/ListMessages", f"chat_id={chat}&limit=1000")
         equal(got.status, 200, "the status of the answer that was begun")
         if not got.complete:
@@ -57,9 +65,7 @@ def _(t):
         equal(len(json.loads(got.body)["messages"]), 300, "the number of messages in a complete answer")
     else:
         raise AssertionError("20 kills came too late")
-    limit = time.monotonic() + 10  # lighttpd starts another worker; until then it answers 500 itself
-    while cut.get("Health").status != 200 and time.monotonic() < limit:
-        time.sleep(0.1)
+    wait_until_well(cut)
     cut.ok(cut.get("Health"), {"status": "ok"})
     equal(len(cut.messages(chat, limit=2)), 2, "the messages listed after it")
 
@@ -70,7 +76,7 @@ def _(t):
     for limit in (16, 17, 18, 20):
         got = t.post("ListMessages", {"chat_id": chat, "limit": limit})
         equal(len(t.ok(got)["messages"]), limit, "the number of messages")
-        equal(got.header("Content-Length") is not None or len(got.body) > 1 << 20, True, "the length is announced")
+        equal(got.header("Content-Length"), str(len(got.body)), "Content-Length")
 
 
 @case("without its home the service says when to try again", (*LIST, "Chats.Health"), ["UNAVAILABLE"])
