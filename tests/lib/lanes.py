@@ -1,4 +1,4 @@
-"""The three ways in which a case reaches the program: each takes the same call and gives the same Response."""
+"""The seven ways in which a case reaches the program: each takes the same call and gives the same Response."""
 
 import os
 import pathlib
@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 import urllib.parse
 
-from lib import server, wire
+from lib import server, webservers, wire
 
-MOUNTS = ("/chats", "/auth", "/v1", "/cgi-bin/chats.cgi")  # as deploy/lighttpd mounts the program
+MOUNTS = ("/chats", "/auth", "/v1", "/cgi-bin/chats.cgi")  # as the files in deploy/ mount the program
 CUT_AFTER_BYTES = 65536
-NAMES = ("cgi", "lighttpd-fastcgi", "lighttpd-cgi")
+NAMES = ("cgi", "lighttpd-fastcgi", "lighttpd-cgi", "apache-fcgid", "apache-proxy-fcgi", "apache-cgid", "nginx")
 
 
 def split_mount(path):
@@ -157,12 +157,20 @@ class CgiVariant(Variant):
         return "".join(self.said)
 
 
-class LighttpdVariant(Variant):
-    """Through lighttpd, started from deploy/lighttpd."""
+def start(lane, build, home, folder):
+    """The lane's web server."""
+    name, _, kind = lane.partition("-")
+    if name == "nginx":
+        return webservers.Nginx(build, home, folder)
+    return {"lighttpd": server.Lighttpd, "apache": webservers.Apache}[name](kind, build, home, folder)
 
-    def __init__(self, kind, build, home, folder):
+
+class ServerVariant(Variant):
+    """Through a web server, started from its files in deploy/."""
+
+    def __init__(self, lane, build, home, folder):
         super().__init__(home)
-        self.server = server.Lighttpd(kind, build, home, folder)
+        self.server = start(lane, build, home, folder)
 
     def call(
         self,
@@ -218,7 +226,7 @@ class Lane:
     def _make(self, home, folder):
         if self.name == "cgi":
             return CgiVariant(self.build, home, self.wrap)
-        return LighttpdVariant(self.name.removeprefix("lighttpd-"), self.build, home, folder)
+        return ServerVariant(self.name, self.build, home, folder)
 
     def variant(self, name, auth="open", settings=(), missing=False, killed=False, home=None):
         """

@@ -1,4 +1,4 @@
-"""Homes made by chatsctl and lighttpd started from the very files in deploy/lighttpd, with paths and port filled in."""
+"""Homes made by chatsctl, and web servers started from the very files in deploy/, with paths and port filled in."""
 
 import os
 import pathlib
@@ -68,36 +68,56 @@ def children(pid):
     return found
 
 
-class Lighttpd:
-    """One lighttpd with chats behind it. kind: "fastcgi" or "cgi". extra: lines of configuration added to the end."""
+def processes_of(program):
+    """Process ids of those that run this program."""
+    found = []
+    for exe in pathlib.Path("/proc").glob("[0-9]*/exe"):
+        try:
+            if os.readlink(exe) == str(program):
+                found.append(int(exe.parent.name))
+        except OSError:
+            continue
+    return found
 
-    def __init__(self, kind, build, home, folder, extra=""):
+
+class Server:
+    """
+    A web server with chats behind it, in a private folder. A subclass says how its configuration is written and what
+    it is started with; `log` is the server's error log.
+    """
+
+    def __init__(self, build, home, folder):
+        self.build = build
+        self.home = home
         self.folder = folder
-        self.log = folder / "lighttpd.log"
+        self.log = folder / "server.log"
         self.output = folder / "output"
-        self.program_log = folder / "program.log"  # server.breakagelog in deploy/lighttpd/server.conf
         folder.mkdir(parents=True, exist_ok=True)
-        paths = {"chats_program": build / "cgi-bin" / "chats.fcgi", "chats_home": home, "chats_web": TOP / "src" / "web"}
-        if kind == "fastcgi":
-            paths["chats_socket"] = folder / "fastcgi.socket"
-        name = f"chats-{kind}.conf"
-        (folder / name).write_text(fill((DEPLOY / name).read_text("utf-8"), paths), "utf-8")
+        self.prepare()
         for _ in range(5):  # the port may be taken between its choice and its use
             self.port = free_port()
-            whole = {"server_port": self.port, "server_folder": folder, "server_chats": name}
-            conf = fill((DEPLOY / "server.conf").read_text("utf-8"), whole) + extra
-            (folder / "server.conf").write_text(conf, "utf-8")
+            self.configure()
             with open(self.output, "ab") as output:
                 self.process = subprocess.Popen(
-                    ["lighttpd", "-D", "-f", str(folder / "server.conf")],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
+                    self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self.start_options()
                 )
             if self._wait_until_it_listens():
                 return
-        raise AssertionError(f"lighttpd does not start: {self.log_text()}")
+        raise AssertionError(f"the server does not start: {self.log_text()}")
+
+    def prepare(self):
+        """Before the port is known."""
+
+    def configure(self):
+        raise NotImplementedError
+
+    def command(self):
+        raise NotImplementedError
+
+    @staticmethod
+    def start_options():
+        """For Popen."""
+        return {"env": {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}}
 
     def _wait_until_it_listens(self):
         for _ in range(400):
@@ -108,12 +128,15 @@ class Lighttpd:
                 return True
             except ConnectionRefusedError:
                 time.sleep(0.025)
-        raise AssertionError("lighttpd does not listen after 10 s")
+        raise AssertionError("the server does not listen after 10 s")
+
+    def log_files(self):
+        """All that the server and the program write to."""
+        return (self.log, self.output)
 
     def log_text(self):
         """All that the server and the program said so far."""
-        files = (self.log, self.output, self.program_log)
-        return "".join(f.read_text("utf-8", errors="replace") for f in files if f.exists())
+        return "".join(f.read_text("utf-8", errors="replace") for f in self.log_files() if f.exists())
 
     def workers(self):
         """Process ids of the program's processes."""
@@ -134,3 +157,35 @@ class Lighttpd:
             if time.monotonic() > limit:
                 raise AssertionError(f"workers {workers} still run 15 s after their server has ended")
             time.sleep(0.02)
+
+
+class Lighttpd(Server):
+    """kind: "fastcgi" or "cgi". extra: lines of configuration added to the end."""
+
+    def __init__(self, kind, build, home, folder, extra=""):
+        self.kind = kind
+        self.extra = extra
+        super().__init__(build, home, folder)
+
+    def prepare(self):
+        self.log = self.folder / "lighttpd.log"
+        paths = {
+            "chats_program": self.build / "cgi-bin" / "chats.fcgi",
+            "chats_home": self.home,
+            "chats_web": TOP / "src" / "web",
+        }
+        if self.kind == "fastcgi":
+            paths["chats_socket"] = self.folder / "fastcgi.socket"
+        self.name = f"chats-{self.kind}.conf"
+        (self.folder / self.name).write_text(fill((DEPLOY / self.name).read_text("utf-8"), paths), "utf-8")
+
+    def configure(self):
+        whole = {"server_port": self.port, "server_folder": self.folder, "server_chats": self.name}
+        conf = fill((DEPLOY / "server.conf").read_text("utf-8"), whole) + self.extra
+        (self.folder / "server.conf").write_text(conf, "utf-8")
+
+    def command(self):
+        return ["lighttpd", "-D", "-f", str(self.folder / "server.conf")]
+
+    def log_files(self):
+        return (self.log, self.output, self.folder / "program.log")  # server.breakagelog in deploy/lighttpd/server.conf
