@@ -21,6 +21,7 @@ static const char *const names[FAULTS] = {
     [FAULT_CLOCK_OFFSET_S] = "clock_offset_s",
     [FAULT_CLOCK_FILE] = "clock_file",
     [FAULT_HOLD_MS] = "hold_ms",
+    [FAULT_LOG_FILE_KB] = "log_file_kb",
     [FAULT_NO_THROTTLE] = "no_throttle",
 };
 

@@ -122,7 +122,7 @@ static enum store_status checkpoint_remove_logs(struct env *env)
     }
     enum store_status status = STORE_OK;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        status = env_enter(env, GATE_CHECKPOINTING);
+        status = env_enter(env, GATE_REMOVING_LOGS);
         if (status == STORE_OK) {
             int error = env->handle->log_archive(env->handle, NULL, DB_ARCH_REMOVE);
             if (error != 0) {

@@ -88,7 +88,8 @@ static int env_configure(struct env *env, bool recover)
         error = handle->set_lg_bsize(handle, ENV_LOG_BUFFER_BYTES);
     }
     if (error == 0) {
-        error = handle->set_lg_max(handle, ENV_LOG_FILE_BYTES);
+        long test_kb = fault_value(FAULT_LOG_FILE_KB);
+        error = handle->set_lg_max(handle, test_kb != 0 ? (u_int32_t)test_kb << 10 : ENV_LOG_FILE_BYTES);
     }
     if (error == 0) {
         error = handle->set_lg_regionmax(handle, ENV_LOG_REGION_BYTES);

@@ -33,6 +33,7 @@ static const char *const gate_phase_names[GATE_PHASES] = {
     [GATE_LEAVING] = "leaving",
     [GATE_RECOVERING] = "recovering",
     [GATE_CHECKPOINTING] = "checkpointing",
+    [GATE_REMOVING_LOGS] = "removing logs",
 };
 
 static const char *gate_phase_name(uint32_t phase)

@@ -37,7 +37,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 3u         /* raise it whenever struct gate_page changes */
+#define GATE_LAYOUT 4u         /* raise it whenever struct gate_page changes */
 #define GATE_WAIT_MS 10000u    /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
 #define GATE_PROBLEM_BYTES_MAX 512u
@@ -62,6 +62,7 @@ enum gate_phase {
     GATE_LEAVING,
     GATE_RECOVERING,
     GATE_CHECKPOINTING,
+    GATE_REMOVING_LOGS,
     GATE_PHASES
 };
 

@@ -186,8 +186,14 @@ int main(int argc, char **argv)
     char settings[128];
     char problem[FLEET_PROBLEM_BYTES_MAX];
     int status = 2;
-    s->options = (struct storm_options){
-        .build = "build", .seconds = 20, .rate = 400, .processes = 6, .clients = 16, .seed = 1, .resend_last = 16};
+    s->options = (struct storm_options){.build = "build",
+                                        .seconds = 20,
+                                        .rate = 400,
+                                        .processes = 6,
+                                        .clients = 16,
+                                        .seed = 1,
+                                        .phase = -1,
+                                        .resend_last = 16};
     signal(SIGPIPE, SIG_IGN);
     if (!options_read(argc, argv, &k)) {
         fprintf(stderr, "soak: unknown option, or a number out of range\n");

@@ -2,7 +2,7 @@
  * storm: kills worker processes under load, and shows that every promise is kept (tests/README.md).
  *
  *   storm [--build DIR] [--seconds N] [--kills-at-least N] [--processes N] [--clients N] [--seed N] [--outside]
- *         [--pause-max-ms N] [--faults LIST] [--fail-fast] [--slow]
+ *         [--pause-max-ms N] [--faults LIST] [--fail-fast] [--slow] [--phase recovering|checkpointing|removing]
  *
  * Prints a sentence for each broken promise and one line of figures. Exit status 0: all were kept; 1: not; 2: it could
  * not be tried.
@@ -21,14 +21,23 @@
 #define LEAVE_MS 10000u
 #define SETTLE_MS 500u
 
+/* Kills, or those in the phase that was asked for; of those removing logs, such as had any to remove. */
+static unsigned kills_that_count(const struct storm *s)
+{
+    int phase = s->options.phase;
+    if (phase == GATE_REMOVING_LOGS)
+        return s->kills_with_old_logs;
+    return phase < 0 ? s->kills : s->kills_by_phase[phase];
+}
+
 /* What the page has counted must agree with what the killer did. */
 static void judge_counts(struct storm *s, uint64_t recoveries)
 {
     const struct gate_page *page = s->fleet.page;
     unsigned kills = s->kills;
     unsigned committing = s->kills_by_phase[GATE_COMMITTING];
-    if (kills < s->options.kills_at_least)
-        storm_broken(s, "only %u kills, of %u", kills, s->options.kills_at_least);
+    if (kills_that_count(s) < s->options.kills_at_least)
+        storm_broken(s, "only %u kills, of %u", kills_that_count(s), s->options.kills_at_least);
     if (s->options.outside) {
         /* Each of these kills leaked one join. The living are not counted against the bound: workers, CGI runs. */
         uint64_t due = kills / (ENV_LEAKED_JOINS_MAX + 1 + 2 * s->options.processes);
@@ -39,7 +48,7 @@ static void judge_counts(struct storm *s, uint64_t recoveries)
             storm_broken(s, "%llu calls were refused although nobody died inside", (unsigned long long)s->unavailable);
         return;
     }
-    if (kills > 100 && committing * 10 < kills && !s->options.slow)
+    if (kills > 100 && committing * 10 < kills && !s->options.slow && s->options.phase < 0)
         storm_broken(s, "only %u of %u kills were inside a commit", committing, kills);
     /* Not all: one who finds a dead holder may be killed before it has counted it. */
     if (page->deaths[GATE_COMMITTING] * 10 < (uint64_t)committing * 9)
@@ -61,21 +70,22 @@ static void summary(struct storm *s, double seconds, uint64_t recoveries, uint64
 {
     const struct gate_page *page = s->fleet.page;
     const _Atomic unsigned *by = s->kills_by_phase;
-    printf(
-        "%s: %.0f s, %u kills (reading %u, writing %u, committing %u, joining %u, leaving %u, recovering %u, "
-        "checkpointing %u, syncing %u), cgi runs %u, of them killed %u, found dead committing %llu, recoveries %llu, "
-        "longest recovery %.0f ms, checkpoints %llu, joins %llu, leaves %llu, answers %llu, refused 503 %llu, "
-        "broken off %llu, longest pause %.0f ms (machine's own %.0f ms), slowest call %.0f ms, messages sent %llu, "
-        "acknowledged %llu, found %llu, lost %llu, broken promises %u\n",
-        s->options.outside ? "storm outside" : "storm", seconds, s->kills, by[GATE_READING], by[GATE_WRITING],
-        by[GATE_COMMITTING], by[GATE_JOINING], by[GATE_LEAVING], by[GATE_RECOVERING], by[GATE_CHECKPOINTING],
-        s->kills_syncing, s->cgi_runs, s->cgi_kills, (unsigned long long)page->deaths[GATE_COMMITTING],
-        (unsigned long long)recoveries, (double)page->recovery_longest_ns / 1e6, (unsigned long long)page->checkpoints,
-        (unsigned long long)page->joins, (unsigned long long)page->leaves, (unsigned long long)s->answers,
-        (unsigned long long)s->unavailable, (unsigned long long)s->broken_off, (double)s->longest_pause_ns / 1e6,
-        (double)stall_ns / 1e6, (double)s->slowest_ns / 1e6, (unsigned long long)t->sent,
-        (unsigned long long)t->acknowledged, (unsigned long long)t->found, (unsigned long long)t->lost,
-        s->promises_broken);
+    printf("%s: %.0f s, %u kills (reading %u, writing %u, committing %u, joining %u, leaving %u, recovering %u, "
+           "checkpointing %u, removing logs %u (%u with some to remove), syncing %u), cgi runs %u, of them killed %u, "
+           "found dead committing %llu, recoveries %llu, "
+           "longest recovery %.0f ms, checkpoints %llu, joins %llu, leaves %llu, answers %llu, refused 503 %llu, "
+           "broken off %llu, longest pause %.0f ms (machine's own %.0f ms), slowest call %.0f ms, messages sent %llu, "
+           "acknowledged %llu, found %llu, lost %llu, broken promises %u\n",
+           s->options.outside ? "storm outside" : "storm", seconds, s->kills, by[GATE_READING], by[GATE_WRITING],
+           by[GATE_COMMITTING], by[GATE_JOINING], by[GATE_LEAVING], by[GATE_RECOVERING], by[GATE_CHECKPOINTING],
+           by[GATE_REMOVING_LOGS], s->kills_with_old_logs, s->kills_syncing, s->cgi_runs, s->cgi_kills,
+           (unsigned long long)page->deaths[GATE_COMMITTING], (unsigned long long)recoveries,
+           (double)page->recovery_longest_ns / 1e6, (unsigned long long)page->checkpoints,
+           (unsigned long long)page->joins, (unsigned long long)page->leaves, (unsigned long long)s->answers,
+           (unsigned long long)s->unavailable, (unsigned long long)s->broken_off, (double)s->longest_pause_ns / 1e6,
+           (double)stall_ns / 1e6, (double)s->slowest_ns / 1e6, (unsigned long long)t->sent,
+           (unsigned long long)t->acknowledged, (unsigned long long)t->found, (unsigned long long)t->lost,
+           s->promises_broken);
 }
 
 /* Lets the storm run its time. Returns the longest time that this thread itself was not run when it was due, ns. */
@@ -88,8 +98,9 @@ static uint64_t watch(struct storm *s)
     uint64_t stall_ns = 0;
     bool paused = false;
     for (uint64_t now_ns = began_ns; !s->giving_up && now_ns < end_ns;) {
-        bool enough_inside = o->outside || o->slow || s->kills_by_phase[GATE_COMMITTING] * 100 >= s->kills * 11;
-        if (now_ns >= due_ns && s->kills >= o->kills_at_least && enough_inside)
+        bool enough_inside =
+            o->outside || o->slow || o->phase >= 0 || s->kills_by_phase[GATE_COMMITTING] * 100 >= s->kills * 11;
+        if (now_ns >= due_ns && kills_that_count(s) >= o->kills_at_least && enough_inside)
             break;
         storm_sleep_us(5000);
         uint64_t then_ns = now_ns;
@@ -168,6 +179,16 @@ static int storm_run(struct storm *s)
     return s->promises_broken > 0 ? 1 : 0;
 }
 
+/* The phase that a killer can be told to aim at; -1: not one. */
+static int phase_named(const char *name)
+{
+    if (strcmp(name, "recovering") == 0)
+        return GATE_RECOVERING;
+    if (strcmp(name, "checkpointing") == 0)
+        return GATE_CHECKPOINTING;
+    return strcmp(name, "removing") == 0 ? GATE_REMOVING_LOGS : -1;
+}
+
 static bool options_read(int argc, char **argv, struct storm_options *o)
 {
     static const struct option names[] = {
@@ -182,6 +203,7 @@ static bool options_read(int argc, char **argv, struct storm_options *o)
         {"faults", required_argument, NULL, 'f'},
         {"fail-fast", no_argument, NULL, 'x'},
         {"slow", no_argument, NULL, 'w'},
+        {"phase", required_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -221,6 +243,11 @@ static bool options_read(int argc, char **argv, struct storm_options *o)
         case 'w':
             o->slow = true;
             break;
+        case 'h':
+            o->phase = phase_named(value);
+            if (o->phase < 0)
+                return false;
+            break;
         default:
             return false;
         }
@@ -236,7 +263,7 @@ int main(int argc, char **argv)
     char problem[FLEET_PROBLEM_BYTES_MAX];
     int status = 2;
     s.options = (struct storm_options){
-        .build = "build", .seconds = 30, .processes = 8, .clients = 24, .seed = 1, .pause_max_ms = 1000};
+        .build = "build", .seconds = 30, .processes = 8, .clients = 24, .seed = 1, .phase = -1, .pause_max_ms = 1000};
     signal(SIGPIPE, SIG_IGN);
     if (!options_read(argc, argv, &s.options)) {
         fprintf(stderr, "storm: unknown option, or a number out of range\n");

@@ -28,6 +28,7 @@ struct storm_options {
     unsigned rate;        /* calls a second of all clients together; 0: as many as they can */
     unsigned resend_last; /* an earlier message that is sent again is one of the client's last so many; 0: any */
     bool outside;         /* kill only processes that hold nothing */
+    int phase;            /* kill only holders of the gate in this phase; -1: all sorts */
     bool fail_fast;       /* end at the first broken promise */
     bool slow;            /* a sanitizer's build: how many of the kills are inside a commit is not judged */
 };
@@ -51,6 +52,7 @@ struct storm {
 
     _Atomic unsigned kills;
     _Atomic unsigned kills_by_phase[GATE_PHASES]; /* the victim held the gate, as seen when it stood still */
+    _Atomic unsigned kills_with_old_logs;         /* it was removing log files, and there were some */
     _Atomic unsigned kills_syncing;               /* it led the log's sync */
     _Atomic unsigned cgi_runs;
     _Atomic unsigned cgi_kills;
