@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "bdb/damage.h"
 #include "bdb/sync.h"
 
 uint32_t env_library(void)
@@ -24,6 +25,7 @@ enum store_status env_open(const struct env_options *options, struct env **ret, 
     }
     env->options = *options;
     env->log_fd = -1;
+    damage_watch();
     enum store_status status = gate_open(options->home, env_library(), &env->gate, problem);
     if (status != STORE_OK) {
         free(env);
@@ -199,8 +201,10 @@ int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status
     }
     error = env_configure(env, recover_flags != 0);
     if (error == 0) {
+        damage_let_empty_pass(recover_flags != 0);
         error = env->handle->open(env->handle, env->options.home,
                                   DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | recover_flags, 0600);
+        damage_let_empty_pass(false);
     }
     if (error == 0) {
         error = env_open_trees(env, (recover_flags & DB_CREATE) != 0);
@@ -244,6 +248,9 @@ static enum store_status env_join(struct env *env)
         if (counted) {
             atomic_fetch_add(&page->leaves, 1);
         }
+        if (error != 0 && damage_look_at_first_pages(env, true)) {
+            return damage_count(env);
+        }
         if (error == ENOENT) {
             gate_want_recovery(env->gate, "the environment's regions are gone");
         } else if (error == 0 && status == STORE_UNAVAILABLE) {
@@ -257,13 +264,19 @@ static enum store_status env_join(struct env *env)
 
 enum store_status env_enter(struct env *env, enum gate_phase phase)
 {
+    if (damage_refuses(env)) {
+        return STORE_CORRUPT;
+    }
     enum store_status status = gate_lock(env->gate, phase);
     if (status != STORE_OK) {
         return status;
     }
     /* A join may find that recovery is needed: then once more. */
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (gate_recovery_wanted(env->gate)) {
+        damage_forget();
+        if (damage_refuses(env)) {
+            status = STORE_CORRUPT;
+        } else if (gate_recovery_wanted(env->gate)) {
             status = env_recover(env);
         } else if (env->handle == NULL || (env->generation != atomic_load(&env->gate->page->generation) &&
                                            fault_value(FAULT_SKIP_GENERATION) == 0)) {
@@ -287,6 +300,9 @@ enum store_status env_enter(struct env *env, enum gate_phase phase)
 
 void env_leave(struct env *env)
 {
+    if (damage_met()) {
+        damage_count(env); /* by a call that did not say so */
+    }
     gate_unlock(env->gate);
 }
 
@@ -299,6 +315,10 @@ enum store_status env_failed(struct env *env, int error, const char *what)
 {
     char reason[256];
     snprintf(reason, sizeof reason, "%s: %s", what, db_strerror(error));
+    if (damage_met()) {
+        log_error("%s", reason);
+        return damage_count(env);
+    }
     if (error == DB_RUNRECOVERY || error > 0) {
         /* The library may have failed to write or sync a tree, and the kernel does not say so twice. */
         atomic_fetch_add(&env->gate->page->trees_failed, 1);

@@ -86,6 +86,7 @@ struct env {
     _Atomic bool abandoned;      /* handles of a dead generation were dropped in this process */
     _Atomic uint32_t syncs;      /* FAULT_FAIL_SYNC counts them */
     _Atomic uint32_t recoveries; /* FAULT_FAIL_RECOVERY counts them */
+    _Atomic bool damage_logged;  /* that the home is out of service */
 };
 
 /* Maps the gate; the environment is joined at the first env_enter. Results as gate_open, and STORE_NO_MEMORY. */
@@ -101,7 +102,8 @@ void env_close(struct env *env);
 /*
  * Takes the gate and makes the handles good. STORE_OK: the caller is inside and must env_leave soon: no JSON, hashing,
  * network, wait, or fsync of ours before that, and no cursor, transaction or memory of the library after it.
- * STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT, STORE_NO_MEMORY: not inside.
+ * STORE_CORRUPT also where the home is out of service (damage.h). STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT,
+ * STORE_NO_MEMORY: not inside.
  */
 enum store_status env_enter(struct env *env, enum gate_phase phase) __attribute__((warn_unused_result));
 void env_leave(struct env *env);
@@ -111,7 +113,8 @@ bool env_wants_renewal(const struct env *env);
 
 /*
  * What a failed library call means: logs `what` and the cause, wants recovery if the environment can no longer be
- * trusted (DB_RUNRECOVERY, a region out of memory, a failed write or sync), and gives the status to return.
+ * trusted (DB_RUNRECOVERY, a region out of memory, a failed write or sync), and gives the status to return. Where a
+ * damaged page was met in this hold, that is the cause (damage.h).
  */
 enum store_status env_failed(struct env *env, int error, const char *what);
 

@@ -20,7 +20,7 @@
  *     handles are of an older one drops them without closing them (env.h).
  *   - joins and clean leaves of this generation: a process that was killed outside the gate has leaked its handles in
  *     the log region, and a bounded number of those is allowed
- *   - the state of the group commit (sync.h) and of checkpoints (env.h)
+ *   - the state of the group commit (sync.h), of checkpoints (env.h) and of damaged pages (damage.h)
  *
  * This file owns the page and the locking. It must not know Berkeley DB.
  */
@@ -98,6 +98,11 @@ struct gate_page {
     _Atomic uint64_t checkpoint_log_end;
     _Atomic uint64_t checkpoint_at_ns; /* monotonic */
     _Atomic uint64_t checkpoint_joins; /* joins, when it was made */
+
+    _Atomic uint32_t out_of_service; /* 1: a page is damaged, and nobody calls the library any more: damage.h */
+    _Atomic uint32_t damaged_reads;  /* holds in which a damaged page was met, since set-up or `chatsctl recover` */
+    _Atomic uint32_t damaged_tree;   /* the page met last: index of its tree, */
+    _Atomic uint32_t damaged_page;   /* and its number */
 
     _Atomic uint64_t tokens_epoch; /* changes when a token is revoked: store/token_cache.h */
 

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "bdb/damage.h"
 #include "bdb/sync.h"
 
 #define RECOVERY_PAUSE_MS_FIRST 100u
@@ -55,6 +56,22 @@ static int recovery_reserve_regions(const char *home)
     return error;
 }
 
+/* Opens with DB_RECOVER; the library's error. */
+static int recovery_open(struct env *env, enum store_status *ret_status)
+{
+    int error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);
+    if (error == 0 && *ret_status == STORE_OK && damage_empty_remains(env)) {
+        /* They are in the cache as what they are not. A recovery with nothing left to redo does not touch them. */
+        env_close_handles(env);
+        error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);
+    }
+    if (error == 0 && *ret_status == STORE_OK && damage_met()) {
+        env_close_handles(env);
+        error = EIO;
+    }
+    return error;
+}
+
 /* The steps of env.h up to the point where all that the log says is in the trees and on the disk. */
 static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
 {
@@ -73,8 +90,11 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
         return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_UNAVAILABLE;
     }
     atomic_store(&page->trees_again, trees_failed);
+    if (damage_look_at_first_pages(env, false)) {
+        return damage_count(env);
+    }
     enum store_status status = STORE_OK;
-    error = env_open_handles(env, DB_RECOVER | DB_CREATE, &status);
+    error = recovery_open(env, &status);
     if (error == 0 && status == STORE_OK) {
         error = env->handle->log_flush(env->handle, NULL);
         if (error == 0) {
@@ -87,10 +107,13 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
             env_close_handles(env);
         }
     }
-    if (error == 0) {
+    if (error == 0 && !damage_met()) {
         return status;
     }
     log_error("recovery: %s", db_strerror(error));
+    if (damage_met() || damage_look_at_first_pages(env, true)) {
+        return damage_count(env);
+    }
     switch (error) {
     case ENOSPC:
     case EDQUOT:

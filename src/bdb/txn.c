@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "bdb/damage.h"
 #include "bdb/sync.h"
 
 enum store_status txn_failed(struct txn *txn, int error, const char *what)
@@ -19,6 +20,13 @@ static void txn_hold_by_request(void)
     }
 }
 
+/* Inside the gate: the body, whose word does not count where it met a damaged page. */
+static enum store_status txn_run_body(struct txn *txn, txn_body *body, void *args)
+{
+    enum store_status status = body(txn, args);
+    return damage_met() ? damage_count(txn->env) : status;
+}
+
 /* Inside the gate: body in a transaction of its own, committed to the log but not yet to the disk. */
 static enum store_status txn_commit_body(struct txn *txn, txn_body *body, void *args)
 {
@@ -27,7 +35,7 @@ static enum store_status txn_commit_body(struct txn *txn, txn_body *body, void *
     if (error != 0) {
         return txn_failed(txn, error, "txn_begin");
     }
-    enum store_status status = body(txn, args);
+    enum store_status status = txn_run_body(txn, body, args);
     if (status != STORE_OK) {
         error = txn->handle->abort(txn->handle);
         if (error == 0) {
@@ -52,7 +60,7 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
         return status;
     }
     struct txn txn = {.env = env, .trees = env->trees, .handle = NULL};
-    status = writes ? txn_commit_body(&txn, body, args) : body(&txn, args);
+    status = writes ? txn_commit_body(&txn, body, args) : txn_run_body(&txn, body, args);
     uint64_t ticket = sync_ticket(env);
     env_leave(env);
     if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {

@@ -14,14 +14,15 @@ int command_stats(const struct command_context *context, int argc, char **argv)
     if (status != STORE_OK) {
         return command_fail_status("stats", status);
     }
+    printf("out_of_service %d\n", stats.out_of_service);
+    if (!stats.out_of_service) {
+        printf("chats %" PRIu64 "\nmessages %" PRIu64 "\naccounts %" PRIu64 "\ntokens %" PRIu64 "\n", stats.chats,
+               stats.messages, stats.accounts, stats.tokens);
+    }
     const struct {
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"chats", stats.chats},
-        {"messages", stats.messages},
-        {"accounts", stats.accounts},
-        {"tokens", stats.tokens},
         {"tree_bytes", stats.tree_bytes},
         {"log_bytes", stats.log_bytes},
         {"generation", stats.generation},
@@ -35,5 +36,5 @@ int command_stats(const struct command_context *context, int argc, char **argv)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         printf("%s %" PRIu64 "\n", rows[i].name, rows[i].value);
     }
-    return 0;
+    return stats.out_of_service ? 1 : 0;
 }

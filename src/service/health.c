@@ -2,14 +2,14 @@
 
 #include "base/log.h"
 
-/* Chats.Health: well only if the store answers; any other answer of it is a 503. */
+/* Chats.Health: well only if the store answers. Out of service is a 500, as everywhere; any other answer is a 503. */
 static enum error_kind health(struct call *call, const void *args)
 {
     (void)args;
     enum store_status status = store_ping(call->store);
     if (status != STORE_OK) {
         log_warning("health: the store does not answer: %s", store_status_name(status));
-        return error_set(call->error, ERROR_UNAVAILABLE, "%s", "");
+        return error_set(call->error, status == STORE_CORRUPT ? ERROR_DATABASE : ERROR_UNAVAILABLE, "%s", "");
     }
     buffer_append_z(reply_out(call->reply), "{\"status\":\"ok\"}");
     return ERROR_NONE;

@@ -10,7 +10,10 @@
  */
 bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
 
-/* Recovers the environment now, whether that is wanted or not, and checkpoints. */
+/*
+ * Recovers the environment now, whether that is wanted or not, and checkpoints. A home that is out of service is in
+ * service again, until two of its damaged pages have been met (bdb/damage.h).
+ */
 enum store_status store_recover(struct store *store) __attribute__((warn_unused_result));
 
 struct store_stats {
@@ -18,6 +21,7 @@ struct store_stats {
     uint64_t messages;
     uint64_t accounts;
     uint64_t tokens;     /* with those used or expired that are still kept */
+    bool out_of_service; /* a page is damaged (it is logged which): the four above could not be counted */
     uint64_t tree_bytes; /* size of the trees' files */
     uint64_t log_bytes;  /* size of the log files that are kept */
     uint64_t generation;
@@ -64,7 +68,7 @@ struct store_check {
  * through each of its indexes, each index entry leads to the record it was made from, sequences are dense, times rise,
  * tokens have their account.
  * Set say and context before. STORE_OK: it was all looked at, `problems` says how it is. STORE_CORRUPT: pages are
- * damaged, each is said, and the records were not looked at.
+ * damaged, each is said, and the records were not looked at. That works out of service, too.
  */
 enum store_status store_check(struct store *store, struct store_check *check) __attribute__((warn_unused_result));
 

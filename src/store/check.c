@@ -1,19 +1,19 @@
-#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/crypto.h"
+#include "bdb/damage.h"
+#include "bdb/page.h"
 #include "store/check.h"
 #include "store/seek.h"
 
 #define CHECK_PAGES_PER_HOLD 64u
-#define CHECK_CACHE_BYTES (512u << 10)
-#define CHECK_PAGE_TYPE_AT 25u /* where Berkeley DB 5.3's pages have their type, and P_HASH (dbinc/db_page.h) */
-#define CHECK_PAGE_HASH 13u
 #define CHECK_NUMBERS_BYTES_MAX (SIZE_MAX / 2)
 
 void check_say(struct check *check, const char *format, ...)
@@ -308,19 +308,18 @@ struct check_pages {
     db_pgno_t counts[TREES]; /* pages that each tree's file had when all of them were complete */
 };
 
-/* Inside: all pages of the cache to the files, and how long these are then; what they grow by later has holes. */
-static enum store_status check_complete_body(struct txn *txn, void *args)
+static void check_path(const struct env *env, enum tree tree, char ret[4096])
 {
-    struct check_pages *pages = args;
-    DB_ENV *handle = txn->env->handle;
-    int error = handle->memp_sync(handle, NULL);
-    if (error != 0) {
-        return txn_failed(txn, error, "writing the trees");
-    }
+    snprintf(ret, 4096, "%s/%s.db", env->options.home, trees_table()[tree].name);
+}
+
+/* How many pages the files have now; what they grow by later has holes. */
+static void check_count_pages(const struct env *env, struct check_pages *pages)
+{
     for (int tree = 0; tree < TREES; tree++) {
         char path[4096];
         struct stat st;
-        snprintf(path, sizeof path, "%s/%s.db", txn->env->options.home, trees_table()[tree].name);
+        check_path(env, (enum tree)tree, path);
         if (stat(path, &st) != 0) {
             check_say(pages->check, "the file of the tree '%s' cannot be found", trees_table()[tree].name);
         } else if (st.st_size % ENV_PAGE_BYTES != 0 || st.st_size == 0) {
@@ -329,109 +328,76 @@ static enum store_status check_complete_body(struct txn *txn, void *args)
             pages->counts[tree] = (db_pgno_t)(st.st_size / ENV_PAGE_BYTES);
         }
     }
+}
+
+/* Inside: all pages of the cache to the files, and how long these are then. */
+static enum store_status check_complete_body(struct txn *txn, void *args)
+{
+    DB_ENV *handle = txn->env->handle;
+    int error = handle->memp_sync(handle, NULL);
+    if (error != 0) {
+        return txn_failed(txn, error, "writing the trees");
+    }
+    check_count_pages(txn->env, args);
     return STORE_OK;
 }
 
-/* A bad page is a problem that is reported, here and not by the library. */
-static void check_ignore(const DB_ENV *handle, const char *prefix, const char *message)
+/* A few pages, from the file: what is in the environment's cache is never read from there again. */
+static enum store_status check_some_pages(const struct env *env, struct check_pages *pages)
 {
-    (void)handle;
-    (void)prefix;
-    (void)message;
-}
-
-static enum store_status check_page_problem(const struct check_pages *pages, int error)
-{
-    switch (error) {
-    case ENOMEM:
-        return STORE_NO_MEMORY;
-    case EMFILE:
-    case ENFILE:
-    case EACCES:
-        return STORE_UNAVAILABLE;
-    default:
-        check_say(pages->check, "page %u of the tree '%s' is damaged", (unsigned)pages->next,
-                  trees_table()[pages->tree].name);
-        return STORE_OK;
-    }
-}
-
-/* 0, or what is wrong with the page. */
-static int check_page(DB_MPOOLFILE *file, db_pgno_t number)
-{
-    uint8_t *page = NULL;
-    db_pgno_t wanted = number;
-    db_pgno_t own;
-    int error = file->get(file, &wanted, NULL, 0, &page);
-    if (error == 0) {
-        /*
-         * Each page has its number behind its LSN. One of zeros has no checksum to fail: the library gives it its
-         * number and makes it an empty page of a hash table, which nothing in a B-tree's file is.
-         */
-        memcpy(&own, page + sizeof(DB_LSN), sizeof own);
-        error = own == number && page[CHECK_PAGE_TYPE_AT] != CHECK_PAGE_HASH ? 0 : EINVAL;
-        int put = file->put(file, page, DB_PRIORITY_VERY_LOW, 0);
-        error = error == 0 ? put : error;
-    }
-    return error;
-}
-
-/*
- * Inside, so that no page is half written: a few pages through a handle that has no part in the environment. What is in
- * the environment's cache is never read from the disk again, and a bad page there is the end of the environment. Here
- * it is the end of this handle: the next page gets a new one.
- */
-static enum store_status check_pages_body(struct txn *txn, void *args)
-{
-    struct check_pages *pages = args;
-    db_pgno_t count = pages->counts[pages->tree];
+    uint8_t bytes[ENV_PAGE_BYTES];
     char path[4096];
-    DB *tree = NULL;
-    snprintf(path, sizeof path, "%s/%s.db", txn->env->options.home, trees_table()[pages->tree].name);
-    int error = db_create(&tree, NULL, 0);
-    if (error != 0) {
-        return check_page_problem(pages, ENOMEM);
+    check_path(env, pages->tree, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return STORE_UNAVAILABLE;
     }
-    tree->set_errcall(tree, check_ignore);
-    error = tree->set_cachesize(tree, 0, CHECK_CACHE_BYTES, 1);
-    if (error == 0) {
-        error = tree->open(tree, NULL, path, NULL, DB_UNKNOWN, DB_RDONLY, 0);
-    }
-    enum store_status status = STORE_OK;
-    if (error != 0) {
-        /* It starts with page 0; without that one the others are not to be understood. */
-        pages->next = 0;
-        status = check_page_problem(pages, error);
-        pages->next = count;
-    }
-    DB_MPOOLFILE *file = error == 0 ? tree->get_mpf(tree) : NULL;
-    for (unsigned i = 0; error == 0 && i < CHECK_PAGES_PER_HOLD && pages->next < count; i++, pages->next++) {
-        error = check_page(file, pages->next);
+    for (unsigned i = 0; i < CHECK_PAGES_PER_HOLD && pages->next < pages->counts[pages->tree]; i++, pages->next++) {
+        ssize_t got = pread(fd, bytes, sizeof bytes, (off_t)pages->next * ENV_PAGE_BYTES);
+        if (got == 0) {
+            pages->next = pages->counts[pages->tree]; /* a compaction has given the rest back */
+            break;
+        }
         pages->check->report->pages++;
-        if (error != 0) {
-            status = check_page_problem(pages, error);
+        if (got != (ssize_t)sizeof bytes || page_look(bytes, pages->next) != PAGE_GOOD) {
+            check_say(pages->check, "page %u of the tree '%s' is damaged", (unsigned)pages->next,
+                      trees_table()[pages->tree].name);
         }
     }
-    (void)tree->close(tree, DB_NOSYNC);
-    return status;
+    close(fd);
+    return STORE_OK;
+}
+
+/* Inside, so that no page is half written. */
+static enum store_status check_pages_body(struct txn *txn, void *args)
+{
+    return check_some_pages(txn->env, args);
 }
 
 static enum store_status check_all_pages(struct store *store, struct check *check)
 {
     struct check_pages pages = {.check = check};
-    /* Most of it in short holds. */
-    enum store_status status = env_checkpoint(store->env, true);
-    if (status == STORE_OK) {
-        status = txn_read(store->env, check_complete_body, &pages);
+    struct env *env = store->env;
+    /* Out of service nobody is inside, nor may we be: the files are as they will stay. */
+    bool final = damage_is_final(env);
+    enum store_status status = STORE_OK;
+    if (final) {
+        check_count_pages(env, &pages);
+    } else {
+        /* Most of it in short holds. */
+        status = env_checkpoint(env, true);
+        if (status == STORE_OK) {
+            status = txn_read(env, check_complete_body, &pages);
+        }
     }
     for (int tree = 0; tree < TREES && status == STORE_OK; tree++) {
         pages.tree = (enum tree)tree;
         for (pages.next = 0; status == STORE_OK && pages.next < pages.counts[tree];) {
-            status = txn_read(store->env, check_pages_body, &pages);
+            status = final ? check_some_pages(env, &pages) : txn_read(env, check_pages_body, &pages);
         }
     }
     /* The walks would read the same pages through the environment. */
-    return status == STORE_OK && check->report->problems > 0 ? STORE_CORRUPT : status;
+    return status == STORE_OK && (final || check->report->problems > 0) ? STORE_CORRUPT : status;
 }
 
 enum store_status store_check(struct store *store, struct store_check *check)

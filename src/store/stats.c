@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "bdb/damage.h"
 #include "store/admin.h"
 #include "store/seek.h"
 #include "store/walk.h"
@@ -17,7 +18,7 @@ bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
 
 enum store_status store_recover(struct store *store)
 {
-    gate_want_recovery(store->env->gate, "the administrator asked for it");
+    damage_reset(store->env);
     enum store_status status = store_ping(store);
     return status == STORE_OK ? env_checkpoint(store->env, true) : status;
 }
@@ -113,7 +114,8 @@ enum store_status store_stats_read(struct store *store, struct store_stats *ret)
         {TREE_TOKENS, &stats.tokens, stats_count, NULL},
     };
     enum store_status status = STORE_OK;
-    for (size_t i = 0; status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
+    stats.out_of_service = damage_refuses(store->env);
+    for (size_t i = 0; !stats.out_of_service && status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
         status = walk_run(store, &walks[i]);
     }
     if (status == STORE_OK) {

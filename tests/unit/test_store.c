@@ -501,7 +501,7 @@ static void check_names_the_pages_that_are_damaged_on_the_disk_only(void **state
                                     "page 5 of the tree 'messages' is damaged\n"
                                     "page 0 of the tree 'logins' is damaged\n");
     assert_int_equal(check.problems, 5);
-    assert_true(check.pages > 10 && check.pages < pages);
+    assert_true(check.pages == pages);
     /* What is cached is served on. */
     struct page_query query = {.limit = 300};
     assert_int_equal(list(f, "c1", &query)->count, 300);

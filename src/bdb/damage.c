@@ -1,0 +1,229 @@
+#include "bdb/damage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bdb/page.h"
+
+#define DAMAGE_FILE_BYTES 40u /* a tree's file name with its NUL */
+#define DAMAGE_EMPTY_MAX 64u  /* empty pages that are remembered; of more it is said that they remain */
+
+struct damage_page {
+    char file[DAMAGE_FILE_BYTES];
+    uint32_t number;
+};
+
+/* What this thread met in its hold. */
+struct damage_seen {
+    bool met;
+    bool counted;
+    struct damage_page page; /* the first one met */
+    bool lets_empty_pass;
+    unsigned empty_count; /* may exceed DAMAGE_EMPTY_MAX */
+    struct damage_page empty[DAMAGE_EMPTY_MAX];
+};
+
+static __thread struct damage_seen seen;
+
+/* The file's name; false if it is no tree's: log files are read in such pieces, too. */
+static bool damage_file_of(int fd, char ret[DAMAGE_FILE_BYTES])
+{
+    char entry[64];
+    char path[PATH_MAX];
+    snprintf(entry, sizeof entry, "/proc/self/fd/%d", fd);
+    ssize_t bytes = readlink(entry, path, sizeof path - 1);
+    if (bytes <= 0) {
+        return false;
+    }
+    path[bytes] = '\0';
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    size_t length = strlen(name);
+    if (length >= DAMAGE_FILE_BYTES || length < 3 || strcmp(name + length - 3, ".db") != 0) {
+        return false;
+    }
+    memcpy(ret, name, length + 1);
+    return true;
+}
+
+static void damage_note(const char *file, uint32_t number)
+{
+    if (!seen.met) {
+        seen.met = true;
+        snprintf(seen.page.file, sizeof seen.page.file, "%s", file);
+        seen.page.number = number;
+    }
+}
+
+static void damage_note_empty(const char *file, uint32_t number)
+{
+    if (seen.empty_count < DAMAGE_EMPTY_MAX) {
+        struct damage_page *empty = &seen.empty[seen.empty_count];
+        snprintf(empty->file, sizeof empty->file, "%s", file);
+        empty->number = number;
+    }
+    seen.empty_count++;
+}
+
+/* The library's next read, which is its second try at the page that damage_pread refused. */
+static ssize_t damage_read_refused(int fd, void *buffer, size_t bytes)
+{
+    (void)fd;
+    (void)buffer;
+    (void)bytes;
+    db_env_set_func_read(NULL);
+    errno = EIO;
+    return -1;
+}
+
+/* What the library reads pages with. When it fails, the library tries again with read(2) before it does anything else.
+ */
+static ssize_t damage_pread(int fd, void *buffer, size_t bytes, off_t offset)
+{
+    char file[DAMAGE_FILE_BYTES];
+    ssize_t got = pread(fd, buffer, bytes, offset);
+    if (got != (ssize_t)ENV_PAGE_BYTES || bytes != ENV_PAGE_BYTES || offset % (off_t)ENV_PAGE_BYTES != 0) {
+        return got;
+    }
+    uint32_t number = (uint32_t)(offset / (off_t)ENV_PAGE_BYTES);
+    enum page_state state = page_look(buffer, number);
+    if (state == PAGE_GOOD || !damage_file_of(fd, file)) {
+        return got;
+    }
+    if (state == PAGE_EMPTY && seen.lets_empty_pass) {
+        damage_note_empty(file, number);
+        return got;
+    }
+    damage_note(file, number);
+    db_env_set_func_read(damage_read_refused);
+    errno = EIO;
+    return -1;
+}
+
+void damage_watch(void)
+{
+    db_env_set_func_pread(damage_pread);
+}
+
+void damage_forget(void)
+{
+    seen.met = false;
+    seen.counted = false;
+    seen.lets_empty_pass = false;
+    seen.empty_count = 0;
+}
+
+bool damage_met(void)
+{
+    return seen.met;
+}
+
+void damage_let_empty_pass(bool let)
+{
+    seen.lets_empty_pass = let;
+}
+
+/* The page as the file has it; PAGE_GOOD where the file ends before it: there is nothing to be wrong. */
+static enum page_state damage_look(const struct env *env, const char *file, uint32_t number)
+{
+    uint8_t bytes[ENV_PAGE_BYTES];
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", env->options.home, file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return PAGE_GOOD;
+    }
+    ssize_t got = pread(fd, bytes, sizeof bytes, (off_t)number * (off_t)ENV_PAGE_BYTES);
+    close(fd);
+    return got == (ssize_t)sizeof bytes ? page_look(bytes, number) : PAGE_GOOD;
+}
+
+bool damage_empty_remains(const struct env *env)
+{
+    bool remains = seen.empty_count > DAMAGE_EMPTY_MAX;
+    for (unsigned i = 0; i < seen.empty_count && !remains; i++) {
+        remains = damage_look(env, seen.empty[i].file, seen.empty[i].number) == PAGE_EMPTY;
+    }
+    seen.empty_count = 0;
+    return remains;
+}
+
+bool damage_look_at_first_pages(const struct env *env, bool empty_counts)
+{
+    for (int i = 0; i < env->options.trees_count; i++) {
+        char file[DAMAGE_FILE_BYTES];
+        snprintf(file, sizeof file, "%s.db", env->options.trees[i].name);
+        enum page_state state = damage_look(env, file, 0);
+        if (state == PAGE_DAMAGED || (state == PAGE_EMPTY && empty_counts)) {
+            damage_note(file, 0);
+        }
+    }
+    return seen.met;
+}
+
+bool damage_is_final(const struct env *env)
+{
+    return atomic_load(&env->gate->page->out_of_service) != 0;
+}
+
+static void damage_log(const char *file, uint32_t number)
+{
+    log_error("the home is out of service: page %u of '%s' is damaged; restore a backup, or salvage into a new home",
+              (unsigned)number, file);
+}
+
+bool damage_refuses(struct env *env)
+{
+    if (!damage_is_final(env)) {
+        return false;
+    }
+    if (!atomic_exchange(&env->damage_logged, true)) {
+        char file[DAMAGE_FILE_BYTES];
+        const struct gate_page *page = env->gate->page;
+        uint32_t tree = atomic_load(&page->damaged_tree);
+        bool known = tree < (uint32_t)env->options.trees_count;
+        snprintf(file, sizeof file, "%s.db", known ? env->options.trees[tree].name : "?");
+        damage_log(file, atomic_load(&page->damaged_page));
+    }
+    return true;
+}
+
+enum store_status damage_count(struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    if (!seen.counted) {
+        seen.counted = true;
+        for (int i = 0; i < env->options.trees_count; i++) {
+            size_t bytes = strlen(env->options.trees[i].name);
+            if (strncmp(seen.page.file, env->options.trees[i].name, bytes) == 0 &&
+                strcmp(seen.page.file + bytes, ".db") == 0) {
+                atomic_store(&page->damaged_tree, (uint32_t)i);
+            }
+        }
+        atomic_store(&page->damaged_page, seen.page.number);
+        char reason[128];
+        snprintf(reason, sizeof reason, "page %u of '%s' is damaged", (unsigned)seen.page.number, seen.page.file);
+        gate_want_recovery(env->gate, reason);
+        if (atomic_fetch_add(&page->damaged_reads, 1) + 1 >= DAMAGE_READS_MAX) {
+            atomic_store(&page->out_of_service, 1);
+            atomic_store(&env->damage_logged, true);
+            damage_log(seen.page.file, seen.page.number);
+        }
+    }
+    return damage_is_final(env) ? STORE_CORRUPT : STORE_UNAVAILABLE;
+}
+
+void damage_reset(struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    gate_want_recovery(env->gate, "the administrator asked for it");
+    atomic_store(&page->damaged_reads, 0);
+    atomic_store(&env->damage_logged, false);
+    atomic_store(&page->recovery_retry_at_ns, 0);
+    atomic_store(&page->out_of_service, 0);
+}
