@@ -11,7 +11,7 @@
 #include "bdb/page.h"
 
 #define DAMAGE_FILE_BYTES 40u /* a tree's file name with its NUL */
-#define DAMAGE_EMPTY_MAX 64u  /* empty pages that are remembered; of more it is said that they remain */
+#define DAMAGE_BLANK_MAX 64u  /* blank pages that are remembered; of more it is said that they remain */
 
 struct damage_page {
     char file[DAMAGE_FILE_BYTES];
@@ -23,9 +23,9 @@ struct damage_seen {
     bool met;
     bool counted;
     struct damage_page page; /* the first one met */
-    bool lets_empty_pass;
-    unsigned empty_count; /* may exceed DAMAGE_EMPTY_MAX */
-    struct damage_page empty[DAMAGE_EMPTY_MAX];
+    bool lets_blank_pass;
+    unsigned blank_count; /* may exceed DAMAGE_BLANK_MAX */
+    struct damage_page blank[DAMAGE_BLANK_MAX];
 };
 
 static __thread struct damage_seen seen;
@@ -33,16 +33,16 @@ static __thread struct damage_seen seen;
 /* The file's name; false if it is no tree's: log files are read in such pieces, too. */
 static bool damage_file_of(int fd, char ret[DAMAGE_FILE_BYTES])
 {
-    char entry[64];
-    char path[PATH_MAX];
-    snprintf(entry, sizeof entry, "/proc/self/fd/%d", fd);
-    ssize_t bytes = readlink(entry, path, sizeof path - 1);
+    char descriptor[64];
+    char target[PATH_MAX];
+    snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", fd);
+    ssize_t bytes = readlink(descriptor, target, sizeof target - 1);
     if (bytes <= 0) {
         return false;
     }
-    path[bytes] = '\0';
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
+    target[bytes] = '\0';
+    const char *slash = strrchr(target, '/');
+    const char *name = slash != NULL ? slash + 1 : target;
     size_t length = strlen(name);
     if (length >= DAMAGE_FILE_BYTES || length < 3 || strcmp(name + length - 3, ".db") != 0) {
         return false;
@@ -60,14 +60,14 @@ static void damage_note(const char *file, uint32_t number)
     }
 }
 
-static void damage_note_empty(const char *file, uint32_t number)
+static void damage_note_blank(const char *file, uint32_t number)
 {
-    if (seen.empty_count < DAMAGE_EMPTY_MAX) {
-        struct damage_page *empty = &seen.empty[seen.empty_count];
-        snprintf(empty->file, sizeof empty->file, "%s", file);
-        empty->number = number;
+    if (seen.blank_count < DAMAGE_BLANK_MAX) {
+        struct damage_page *blank = &seen.blank[seen.blank_count];
+        snprintf(blank->file, sizeof blank->file, "%s", file);
+        blank->number = number;
     }
-    seen.empty_count++;
+    seen.blank_count++;
 }
 
 /* The library's next read, which is its second try at the page that damage_pread refused. */
@@ -95,8 +95,8 @@ static ssize_t damage_pread(int fd, void *buffer, size_t bytes, off_t offset)
     if (state == PAGE_GOOD || !damage_file_of(fd, file)) {
         return got;
     }
-    if (state == PAGE_EMPTY && seen.lets_empty_pass) {
-        damage_note_empty(file, number);
+    if (state == PAGE_BLANK && seen.lets_blank_pass) {
+        damage_note_blank(file, number);
         return got;
     }
     damage_note(file, number);
@@ -114,8 +114,8 @@ void damage_forget(void)
 {
     seen.met = false;
     seen.counted = false;
-    seen.lets_empty_pass = false;
-    seen.empty_count = 0;
+    seen.lets_blank_pass = false;
+    seen.blank_count = 0;
 }
 
 bool damage_met(void)
@@ -123,9 +123,9 @@ bool damage_met(void)
     return seen.met;
 }
 
-void damage_let_empty_pass(bool let)
+void damage_let_blank_pass(bool let)
 {
-    seen.lets_empty_pass = let;
+    seen.lets_blank_pass = let;
 }
 
 /* The page as the file has it; PAGE_GOOD where the file ends before it: there is nothing to be wrong. */
@@ -143,23 +143,23 @@ static enum page_state damage_look(const struct env *env, const char *file, uint
     return got == (ssize_t)sizeof bytes ? page_look(bytes, number) : PAGE_GOOD;
 }
 
-bool damage_empty_remains(const struct env *env)
+bool damage_blank_remains(const struct env *env)
 {
-    bool remains = seen.empty_count > DAMAGE_EMPTY_MAX;
-    for (unsigned i = 0; i < seen.empty_count && !remains; i++) {
-        remains = damage_look(env, seen.empty[i].file, seen.empty[i].number) == PAGE_EMPTY;
+    bool remains = seen.blank_count > DAMAGE_BLANK_MAX;
+    for (unsigned i = 0; i < seen.blank_count && !remains; i++) {
+        remains = damage_look(env, seen.blank[i].file, seen.blank[i].number) == PAGE_BLANK;
     }
-    seen.empty_count = 0;
+    seen.blank_count = 0;
     return remains;
 }
 
-bool damage_look_at_first_pages(const struct env *env, bool empty_counts)
+bool damage_look_at_first_pages(const struct env *env, bool blank_counts)
 {
     for (int i = 0; i < env->options.trees_count; i++) {
         char file[DAMAGE_FILE_BYTES];
         snprintf(file, sizeof file, "%s.db", env->options.trees[i].name);
         enum page_state state = damage_look(env, file, 0);
-        if (state == PAGE_DAMAGED || (state == PAGE_EMPTY && empty_counts)) {
+        if (state == PAGE_DAMAGED || (state == PAGE_BLANK && blank_counts)) {
             damage_note(file, 0);
         }
     }

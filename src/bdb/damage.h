@@ -13,8 +13,8 @@
  * calls the library any more: every operation is STORE_CORRUPT at once, until the administrator restores or salvages
  * into a new home, or has tried `chatsctl recover`, which counts from the start, as a reboot does.
  *
- * In recovery, empty pages are let through: those that the log fills again are there by right. Those that are still
- * empty at its end are now in the library's cache as something else: then it is run once more, with nothing to redo.
+ * In recovery, blank pages are let through: those that the log fills again are there by right. Those that are still
+ * blank at its end are now in the library's cache as something else: then it is run once more, with nothing to redo.
  *
  * What was noted belongs to the thread, and to its hold. All functions are called under the gate but for the two that
  * say otherwise.
@@ -39,18 +39,18 @@ bool damage_met(void);
  */
 enum store_status damage_count(struct env *env);
 
-/* By recovery: whether empty pages are let through, until it is called again or a new hold begins. */
-void damage_let_empty_pass(bool let);
+/* By recovery: whether blank pages are let through, until it is called again or a new hold begins. */
+void damage_let_blank_pass(bool let);
 
-/* By recovery, when it has run: true if pages that were let through are still empty. */
-bool damage_empty_remains(const struct env *env);
+/* By recovery, when it has run: true if pages that were let through are still blank. */
+bool damage_blank_remains(const struct env *env);
 
 /*
  * Looks at the first page of each tree, which the library reads in another way when it opens the file: before
- * recovery, and where trees could not be opened. True if one is damaged, or empty where that counts (before recovery
+ * recovery, and where trees could not be opened. True if one is damaged, or blank where that counts (before recovery
  * it may be right): that page has been met then.
  */
-bool damage_look_at_first_pages(const struct env *env, bool empty_counts);
+bool damage_look_at_first_pages(const struct env *env, bool blank_counts);
 
 /* True if the home is out of service. Anybody. */
 bool damage_is_final(const struct env *env);

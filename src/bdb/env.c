@@ -201,10 +201,10 @@ int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status
     }
     error = env_configure(env, recover_flags != 0);
     if (error == 0) {
-        damage_let_empty_pass(recover_flags != 0);
+        damage_let_blank_pass(recover_flags != 0);
         error = env->handle->open(env->handle, env->options.home,
                                   DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | recover_flags, 0600);
-        damage_let_empty_pass(false);
+        damage_let_blank_pass(false);
     }
     if (error == 0) {
         error = env_open_trees(env, (recover_flags & DB_CREATE) != 0);

@@ -8,12 +8,18 @@
 #define PAGE_NUMBER_AT 8u
 #define PAGE_TYPE_AT 25u
 #define PAGE_CHECKSUM_AT 28u
-#define META_MAGIC_AT 12u
-#define META_PAGESIZE_AT 20u
 #define META_CHECKSUM_AT 492u
 #define META_BYTES 512u /* how much of page 0 its checksum covers */
 
-#define BTREE_MAGIC 0x053162u
+/* The types of page that our trees have. */
+enum page_type {
+    PAGE_FREE = 0,
+    PAGE_INTERNAL = 3,
+    PAGE_LEAF = 5,
+    PAGE_OVERFLOW = 7,
+    PAGE_META = 9,
+    PAGE_DUPLICATES = 12
+};
 
 static uint32_t page_u32(const uint8_t *bytes, size_t at)
 {
@@ -38,39 +44,54 @@ static uint32_t page_sum(uint32_t sum, const uint8_t *bytes, size_t size)
     return sum;
 }
 
-uint32_t page_checksum(const uint8_t *bytes, size_t size, size_t checksum_at)
+/* Where the page has its checksum, and how much of the page that covers. */
+static size_t page_checksum_place(const uint8_t *bytes, size_t *ret_size)
 {
-    uint32_t sum = page_sum(0, bytes, checksum_at);
-    return page_sum(sum * P4, bytes + checksum_at + 4, size - checksum_at - 4);
+    bool is_meta = bytes[PAGE_TYPE_AT] == PAGE_META;
+    *ret_size = is_meta ? META_BYTES : ENV_PAGE_BYTES;
+    return is_meta ? META_CHECKSUM_AT : PAGE_CHECKSUM_AT;
 }
 
-static enum page_state page_look_meta(const uint8_t *bytes)
+/* The checksum's own four bytes are taken as zero. */
+static uint32_t page_checksum(const uint8_t *bytes)
 {
-    bool good = page_u32(bytes, PAGE_NUMBER_AT) == 0 && bytes[PAGE_TYPE_AT] == PAGE_META &&
-                page_u32(bytes, META_MAGIC_AT) == BTREE_MAGIC && page_u32(bytes, META_PAGESIZE_AT) == ENV_PAGE_BYTES &&
-                page_checksum(bytes, META_BYTES, META_CHECKSUM_AT) == page_u32(bytes, META_CHECKSUM_AT);
-    return good ? PAGE_GOOD : PAGE_DAMAGED;
+    size_t size;
+    size_t at = page_checksum_place(bytes, &size);
+    uint32_t sum = page_sum(0, bytes, at);
+    return page_sum(sum * P4, bytes + at + 4, size - at - 4);
 }
 
-enum page_state page_look(const uint8_t *bytes, uint32_t number)
+void page_seal(uint8_t *bytes)
 {
-    if (bytes[0] == 0 && memcmp(bytes, bytes + 1, ENV_PAGE_BYTES - 1) == 0) {
-        return PAGE_EMPTY;
-    }
-    if (number == 0) {
-        return page_look_meta(bytes);
-    }
-    switch (bytes[PAGE_TYPE_AT]) {
+    size_t size;
+    uint32_t sum = page_checksum(bytes);
+    memcpy(bytes + page_checksum_place(bytes, &size), &sum, sizeof sum);
+}
+
+static bool page_type_fits(uint8_t type, uint32_t number)
+{
+    switch (type) {
+    case PAGE_META:
+        return number == 0;
     case PAGE_FREE:
     case PAGE_INTERNAL:
     case PAGE_LEAF:
     case PAGE_OVERFLOW:
     case PAGE_DUPLICATES:
-        break;
+        return number != 0;
     default:
-        return PAGE_DAMAGED;
+        return false;
     }
-    bool good = page_u32(bytes, PAGE_NUMBER_AT) == number &&
-                page_checksum(bytes, ENV_PAGE_BYTES, PAGE_CHECKSUM_AT) == page_u32(bytes, PAGE_CHECKSUM_AT);
+}
+
+enum page_state page_look(const uint8_t *bytes, uint32_t number)
+{
+    size_t size;
+    uint32_t own = page_u32(bytes, PAGE_NUMBER_AT);
+    if (bytes[PAGE_TYPE_AT] == PAGE_FREE && own == 0 && page_u32(bytes, 0) == 0 && page_u32(bytes, 4) == 0) {
+        return PAGE_BLANK;
+    }
+    bool good = page_type_fits(bytes[PAGE_TYPE_AT], number) && own == number &&
+                page_checksum(bytes) == page_u32(bytes, page_checksum_place(bytes, &size));
     return good ? PAGE_GOOD : PAGE_DAMAGED;
 }

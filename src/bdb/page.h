@@ -6,35 +6,24 @@
  * behind which nothing is kept). So what is torn, what is another page, and what is no page are all seen. A page that
  * was written long ago and whose later write was lost is not: it is whole.
  *
- * One of zeros carries no checksum, and the library takes it for a page that was never written. The file has those only
- * between a crash and the end of the recovery that follows.
+ * One that begins with zeros has no checksum that the library would look at: it takes it for a page that was never
+ * written. A file has those only between a crash and the end of the recovery that follows.
  */
 #ifndef CHATS_BDB_PAGE_H
 #define CHATS_BDB_PAGE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 enum page_state {
     PAGE_GOOD,
-    PAGE_EMPTY,  /* all zero */
+    PAGE_BLANK,  /* zeros where LSN, number and type stand: what the library takes for a page never written */
     PAGE_DAMAGED /* anything else */
-};
-
-/* The types of page that our trees have; libdb numbers them. */
-enum page_type {
-    PAGE_FREE = 0,
-    PAGE_INTERNAL = 3,
-    PAGE_LEAF = 5,
-    PAGE_OVERFLOW = 7,
-    PAGE_META = 9,
-    PAGE_DUPLICATES = 12
 };
 
 /* Looks at the ENV_PAGE_BYTES bytes of the page with this number, 0 the first. */
 enum page_state page_look(const uint8_t *bytes, uint32_t number);
 
-/* The checksum of these bytes, those of the checksum itself (4 from checksum_at on, a multiple of 4) taken as zero. */
-uint32_t page_checksum(const uint8_t *bytes, size_t size, size_t checksum_at);
+/* Gives the page the checksum of its bytes. */
+void page_seal(uint8_t *bytes);
 
 #endif

@@ -60,7 +60,7 @@ static int recovery_reserve_regions(const char *home)
 static int recovery_open(struct env *env, enum store_status *ret_status)
 {
     int error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);
-    if (error == 0 && *ret_status == STORE_OK && damage_empty_remains(env)) {
+    if (error == 0 && *ret_status == STORE_OK && damage_blank_remains(env)) {
         /* They are in the cache as what they are not. A recovery with nothing left to redo does not touch them. */
         env_close_handles(env);
         error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);

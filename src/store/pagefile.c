@@ -6,20 +6,18 @@
 #include <unistd.h>
 
 #include "bdb/env.h"
+#include "bdb/page.h"
 
 _Static_assert(PAGEFILE_BYTES == ENV_PAGE_BYTES, "the pages of a home");
 
 /* Where the fields of a page's head lie: PAGE, PG_CHKSUM and BTMETA of dbinc/db_page.h. */
 #define LSN_AT 0u
-#define NUMBER_AT 8u
 #define NEXT_AT 16u
 #define ENTRIES_AT 20u
 #define OVERFLOW_SIZE_AT 22u
 #define TYPE_AT 25u
-#define SUM_AT 28u
+#define DATA_AT 32u  /* of an overflow page */
 #define INDEX_AT 32u /* two bytes for each item: where it begins */
-#define META_SUM_AT 492u
-#define META_BYTES 512u
 
 /* And of an item's: BKEYDATA and BOVERFLOW. */
 #define ITEM_LENGTH_AT 0u
@@ -57,51 +55,17 @@ bool pagefile_count(int fd, uint32_t *ret)
     return true;
 }
 
-/* The library's __ham_func4 of the page, its checksum's own four bytes taken as zero (__db_chksum in hmac/hmac.c). */
-static uint32_t page_sum(const uint8_t *page, size_t sum_at, size_t bytes)
-{
-    uint32_t sum = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        bool own = i - sum_at < 4;
-        sum = sum * 33 + (own ? 0 : page[i]);
-    }
-    return sum;
-}
-
-static void page_sum_place(const uint8_t *page, size_t *ret_at, size_t *ret_bytes)
-{
-    bool meta = page[TYPE_AT] == PAGEFILE_META;
-    *ret_at = meta ? META_SUM_AT : SUM_AT;
-    *ret_bytes = meta ? META_BYTES : PAGEFILE_BYTES;
-}
-
-static bool page_type_fits(uint8_t type, uint32_t number)
-{
-    switch (type) {
-    case PAGEFILE_META:
-        return number == 0;
-    case PAGEFILE_FREE:
-    case PAGEFILE_INTERNAL:
-    case PAGEFILE_LEAF:
-    case PAGEFILE_OVERFLOW:
-    case PAGEFILE_DUPLICATES:
-        return number != 0;
-    default:
-        return false;
-    }
-}
-
 enum pagefile_state pagefile_examine(const uint8_t page[PAGEFILE_BYTES], uint32_t number)
 {
-    if (page[TYPE_AT] == PAGEFILE_FREE && pagefile_lsn(page) == 0 && get32(page + NUMBER_AT) == 0) {
+    switch (page_look(page, number)) {
+    case PAGE_GOOD:
+        return PAGEFILE_GOOD;
+    case PAGE_BLANK:
         return PAGEFILE_BLANK;
+    case PAGE_DAMAGED:
+        break;
     }
-    size_t sum_at;
-    size_t bytes;
-    page_sum_place(page, &sum_at, &bytes);
-    bool good = page_type_fits(page[TYPE_AT], number) && get32(page + NUMBER_AT) == number &&
-                page_sum(page, sum_at, bytes) == get32(page + sum_at);
-    return good ? PAGEFILE_GOOD : PAGEFILE_DAMAGED;
+    return PAGEFILE_DAMAGED;
 }
 
 enum pagefile_state pagefile_read(int fd, uint32_t number, uint8_t ret_page[PAGEFILE_BYTES])
@@ -127,11 +91,7 @@ enum pagefile_state pagefile_read(int fd, uint32_t number, uint8_t ret_page[PAGE
 
 void pagefile_seal(uint8_t page[PAGEFILE_BYTES])
 {
-    size_t sum_at;
-    size_t bytes;
-    page_sum_place(page, &sum_at, &bytes);
-    uint32_t sum = page_sum(page, sum_at, bytes);
-    memcpy(page + sum_at, &sum, sizeof sum);
+    page_seal(page);
 }
 
 enum pagefile_type pagefile_type(const uint8_t page[PAGEFILE_BYTES])
@@ -198,11 +158,11 @@ bool pagefile_item_read(int fd, const struct pagefile_item *item, struct buffer 
     while (left > 0 && number != 0) {
         bool good = pagefile_read(fd, number, page) == PAGEFILE_GOOD && pagefile_type(page) == PAGEFILE_OVERFLOW;
         uint32_t bytes = good ? get16(page + OVERFLOW_SIZE_AT) : 0;
-        if (bytes == 0 || bytes > PAGEFILE_BYTES - SUM_AT - 4 || bytes > left) {
+        if (bytes == 0 || bytes > PAGEFILE_BYTES - DATA_AT || bytes > left) {
             *ret_page = number;
             return false;
         }
-        buffer_append(ret, page + SUM_AT + 4, bytes);
+        buffer_append(ret, page + DATA_AT, bytes);
         if (ret->failed) {
             return false;
         }
