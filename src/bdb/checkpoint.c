@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "bdb/damage.h"
 #include "bdb/sync.h"
 
 #define CHECKPOINT_HOLD_PAGES 256u /* dirty pages written in one hold: about a millisecond of write(2) */
@@ -25,7 +26,7 @@ static bool checkpoint_is_due(const struct env *env)
     struct gate_page *page = env->gate->page;
     uint64_t log_end = atomic_load_explicit(&page->log_end, memory_order_relaxed);
     uint64_t last = atomic_load_explicit(&page->checkpoint_log_end, memory_order_relaxed);
-    if (log_end <= last) {
+    if (log_end <= last || damage_is_final(env)) {
         return false;
     }
     uint64_t age_ns = timestamp_monotonic_ns() - atomic_load_explicit(&page->checkpoint_at_ns, memory_order_relaxed);

@@ -3,15 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "bdb/page.h"
 
 #define DAMAGE_FILE_BYTES 40u /* a tree's file name with its NUL */
-#define DAMAGE_BLANK_MAX 64u  /* blank pages that are remembered; of more it is said that they remain */
+#define DAMAGE_BLANK_ROOM 64u /* blank pages that are remembered at first; there may be any number */
 
 struct damage_page {
     char file[DAMAGE_FILE_BYTES];
@@ -23,9 +26,11 @@ struct damage_seen {
     bool met;
     bool counted;
     struct damage_page page; /* the first one met */
+    int refused;             /* errno of the read that was refused last */
     bool lets_blank_pass;
-    unsigned blank_count; /* may exceed DAMAGE_BLANK_MAX */
-    struct damage_page blank[DAMAGE_BLANK_MAX];
+    struct damage_page *blank; /* those let through; freed when they have been looked at */
+    size_t blank_count;
+    size_t blank_room;
 };
 
 static __thread struct damage_seen seen;
@@ -60,14 +65,22 @@ static void damage_note(const char *file, uint32_t number)
     }
 }
 
-static void damage_note_blank(const char *file, uint32_t number)
+/* False: out of memory. */
+static bool damage_note_blank(const char *file, uint32_t number)
 {
-    if (seen.blank_count < DAMAGE_BLANK_MAX) {
-        struct damage_page *blank = &seen.blank[seen.blank_count];
-        snprintf(blank->file, sizeof blank->file, "%s", file);
-        blank->number = number;
+    if (seen.blank_count == seen.blank_room) {
+        size_t room = seen.blank_room == 0 ? DAMAGE_BLANK_ROOM : seen.blank_room * 2;
+        struct damage_page *blank = realloc(seen.blank, room * sizeof *blank);
+        if (blank == NULL) {
+            return false;
+        }
+        seen.blank = blank;
+        seen.blank_room = room;
     }
-    seen.blank_count++;
+    struct damage_page *blank = &seen.blank[seen.blank_count++];
+    snprintf(blank->file, sizeof blank->file, "%s", file);
+    blank->number = number;
+    return true;
 }
 
 /* The library's next read, which is its second try at the page that damage_pread refused. */
@@ -77,37 +90,57 @@ static ssize_t damage_read_refused(int fd, void *buffer, size_t bytes)
     (void)buffer;
     (void)bytes;
     db_env_set_func_read(NULL);
-    errno = EIO;
+    errno = seen.refused;
     return -1;
 }
 
-/* What the library reads pages with. When it fails, the library tries again with read(2) before it does anything else.
+/*
+ * What the library reads pages with. One beyond the file's end is as one that was never written. When this fails, the
+ * library tries again with read(2) before it does anything else.
  */
 static ssize_t damage_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
     char file[DAMAGE_FILE_BYTES];
     ssize_t got = pread(fd, buffer, bytes, offset);
-    if (got != (ssize_t)ENV_PAGE_BYTES || bytes != ENV_PAGE_BYTES || offset % (off_t)ENV_PAGE_BYTES != 0) {
+    if (got < 0 || bytes != ENV_PAGE_BYTES || offset % (off_t)ENV_PAGE_BYTES != 0) {
         return got;
     }
     uint32_t number = (uint32_t)(offset / (off_t)ENV_PAGE_BYTES);
-    enum page_state state = page_look(buffer, number);
+    enum page_state state = got == (ssize_t)bytes ? page_look(buffer, number) : PAGE_BLANK;
     if (state == PAGE_GOOD || !damage_file_of(fd, file)) {
         return got;
     }
     if (state == PAGE_BLANK && seen.lets_blank_pass) {
-        damage_note_blank(file, number);
-        return got;
+        if (got != (ssize_t)bytes || damage_note_blank(file, number)) {
+            return got;
+        }
+        errno = ENOMEM;
+    } else {
+        damage_note(file, number);
+        errno = EIO;
     }
-    damage_note(file, number);
+    seen.refused = errno;
     db_env_set_func_read(damage_read_refused);
-    errno = EIO;
     return -1;
+}
+
+static void damage_watch_once(void)
+{
+    db_env_set_func_pread(damage_pread);
 }
 
 void damage_watch(void)
 {
-    db_env_set_func_pread(damage_pread);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, damage_watch_once);
+}
+
+static void damage_forget_blank(void)
+{
+    free(seen.blank);
+    seen.blank = NULL;
+    seen.blank_count = 0;
+    seen.blank_room = 0;
 }
 
 void damage_forget(void)
@@ -115,7 +148,7 @@ void damage_forget(void)
     seen.met = false;
     seen.counted = false;
     seen.lets_blank_pass = false;
-    seen.blank_count = 0;
+    damage_forget_blank();
 }
 
 bool damage_met(void)
@@ -143,24 +176,38 @@ static enum page_state damage_look(const struct env *env, const char *file, uint
     return got == (ssize_t)sizeof bytes ? page_look(bytes, number) : PAGE_GOOD;
 }
 
-bool damage_blank_remains(const struct env *env)
+bool damage_look_at_blank_pages(const struct env *env)
 {
-    bool remains = seen.blank_count > DAMAGE_BLANK_MAX;
-    for (unsigned i = 0; i < seen.blank_count && !remains; i++) {
-        remains = damage_look(env, seen.blank[i].file, seen.blank[i].number) == PAGE_BLANK;
+    for (size_t i = 0; i < seen.blank_count; i++) {
+        if (damage_look(env, seen.blank[i].file, seen.blank[i].number) == PAGE_BLANK) {
+            damage_note(seen.blank[i].file, seen.blank[i].number);
+        }
     }
-    seen.blank_count = 0;
-    return remains;
+    damage_forget_blank();
+    return seen.met;
 }
 
-bool damage_look_at_first_pages(const struct env *env, bool blank_counts)
+/* A page that is cut short counts as met. */
+static void damage_look_at_length(const struct env *env, const char *file)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", env->options.home, file);
+    if (stat(path, &st) == 0 && st.st_size % (off_t)ENV_PAGE_BYTES != 0) {
+        damage_note(file, (uint32_t)(st.st_size / (off_t)ENV_PAGE_BYTES));
+    }
+}
+
+bool damage_look_at_files(const struct env *env, bool failed)
 {
     for (int i = 0; i < env->options.trees_count; i++) {
         char file[DAMAGE_FILE_BYTES];
         snprintf(file, sizeof file, "%s.db", env->options.trees[i].name);
         enum page_state state = damage_look(env, file, 0);
-        if (state == PAGE_DAMAGED || (state == PAGE_BLANK && blank_counts)) {
+        if (state == PAGE_DAMAGED || (state == PAGE_BLANK && failed)) {
             damage_note(file, 0);
+        } else if (failed) {
+            damage_look_at_length(env, file);
         }
     }
     return seen.met;

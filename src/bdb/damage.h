@@ -14,7 +14,7 @@
  * into a new home, or has tried `chatsctl recover`, which counts from the start, as a reboot does.
  *
  * In recovery, blank pages are let through: those that the log fills again are there by right. Those that are still
- * blank at its end are now in the library's cache as something else: then it is run once more, with nothing to redo.
+ * blank when it has run are damage: the log named them, and the library passed them over.
  *
  * What was noted belongs to the thread, and to its hold. All functions are called under the gate but for the two that
  * say otherwise.
@@ -42,15 +42,15 @@ enum store_status damage_count(struct env *env);
 /* By recovery: whether blank pages are let through, until it is called again or a new hold begins. */
 void damage_let_blank_pass(bool let);
 
-/* By recovery, when it has run: true if pages that were let through are still blank. */
-bool damage_blank_remains(const struct env *env);
+/* By recovery, when it has run: true if pages that were let through are still blank: one of them has been met then. */
+bool damage_look_at_blank_pages(const struct env *env);
 
 /*
- * Looks at the first page of each tree, which the library reads in another way when it opens the file: before
- * recovery, and where trees could not be opened. True if one is damaged, or blank where that counts (before recovery
- * it may be right): that page has been met then.
+ * Looks at the trees' files in what the library reads in another way when it opens them: before recovery at the first
+ * page of each, and where trees could not be opened (`failed`) also at a first page that is blank, which before
+ * recovery may be right, and at the length. True if something is wrong: that page has been met then.
  */
-bool damage_look_at_first_pages(const struct env *env, bool blank_counts);
+bool damage_look_at_files(const struct env *env, bool failed);
 
 /* True if the home is out of service. Anybody. */
 bool damage_is_final(const struct env *env);

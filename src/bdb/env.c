@@ -248,7 +248,7 @@ static enum store_status env_join(struct env *env)
         if (counted) {
             atomic_fetch_add(&page->leaves, 1);
         }
-        if (error != 0 && damage_look_at_first_pages(env, true)) {
+        if (error != 0 && damage_look_at_files(env, true)) {
             return damage_count(env);
         }
         if (error == ENOENT) {

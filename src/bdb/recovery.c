@@ -60,12 +60,7 @@ static int recovery_reserve_regions(const char *home)
 static int recovery_open(struct env *env, enum store_status *ret_status)
 {
     int error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);
-    if (error == 0 && *ret_status == STORE_OK && damage_blank_remains(env)) {
-        /* They are in the cache as what they are not. A recovery with nothing left to redo does not touch them. */
-        env_close_handles(env);
-        error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);
-    }
-    if (error == 0 && *ret_status == STORE_OK && damage_met()) {
+    if (error == 0 && *ret_status == STORE_OK && (damage_met() || damage_look_at_blank_pages(env))) {
         env_close_handles(env);
         error = EIO;
     }
@@ -90,7 +85,7 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
         return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_UNAVAILABLE;
     }
     atomic_store(&page->trees_again, trees_failed);
-    if (damage_look_at_first_pages(env, false)) {
+    if (damage_look_at_files(env, false)) {
         return damage_count(env);
     }
     enum store_status status = STORE_OK;
@@ -111,7 +106,7 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
         return status;
     }
     log_error("recovery: %s", db_strerror(error));
-    if (damage_met() || damage_look_at_first_pages(env, true)) {
+    if (damage_met() || damage_look_at_files(env, true)) {
         return damage_count(env);
     }
     switch (error) {
