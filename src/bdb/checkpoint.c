@@ -112,9 +112,12 @@ static enum store_status checkpoint_write(struct env *env)
 }
 
 /* A backup copies log files: while it holds its lock none may go. */
-static enum store_status checkpoint_remove_logs(struct env *env)
+enum store_status env_remove_logs(struct env *env)
 {
     char path[4096];
+    if (env->options.keep_logs) {
+        return STORE_OK;
+    }
     snprintf(path, sizeof path, "%s/%s", env->options.home, ENV_BACKUP_LOCK);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -123,16 +126,22 @@ static enum store_status checkpoint_remove_logs(struct env *env)
     }
     enum store_status status = STORE_OK;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        status = env_enter(env, GATE_REMOVING_LOGS);
-        if (status == STORE_OK) {
-            int error = env->handle->log_archive(env->handle, NULL, DB_ARCH_REMOVE);
-            if (error != 0) {
-                status = env_failed(env, error, "removing old logs");
-            }
-            env_leave(env);
+        int error = env->handle->log_archive(env->handle, NULL, DB_ARCH_REMOVE);
+        if (error != 0) {
+            status = env_failed(env, error, "removing old logs");
         }
     }
     close(fd);
+    return status;
+}
+
+static enum store_status checkpoint_remove_logs(struct env *env)
+{
+    enum store_status status = env_enter(env, GATE_REMOVING_LOGS);
+    if (status == STORE_OK) {
+        status = env_remove_logs(env);
+        env_leave(env);
+    }
     return status;
 }
 
@@ -140,6 +149,9 @@ enum store_status env_checkpoint(struct env *env, bool force)
 {
     if (!force && !checkpoint_is_due(env)) {
         return STORE_OK;
+    }
+    if (atomic_load(&env->gate->page->full) != 0) {
+        return STORE_OK; /* nobody writes since the last recovery, and that ended with a checkpoint */
     }
     int error = gate_trylock_robust(&env->gate->page->checkpointer);
     if (error != 0 && error != EOWNERDEAD) {
@@ -152,7 +164,7 @@ enum store_status env_checkpoint(struct env *env, bool force)
             checkpoint_sync_trees(env);
             status = checkpoint_write(env);
         }
-        if (status == STORE_OK && !env->options.keep_logs) {
+        if (status == STORE_OK) {
             status = checkpoint_remove_logs(env);
         }
     }

@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "bdb/sync.h"
 
@@ -330,6 +331,7 @@ enum store_status env_failed(struct env *env, int error, const char *what)
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+        ballast_set_full(env);
         gate_want_recovery(env->gate, reason);
         return STORE_FULL;
     case DB_RUNRECOVERY:

@@ -121,6 +121,9 @@ enum store_status env_failed(struct env *env, int error, const char *what);
 /* Checkpoints and removes old log files, if that is due or `force`. Not inside the gate. */
 enum store_status env_checkpoint(struct env *env, bool force);
 
+/* Inside the gate: removes the log files that no recovery needs any more, unless keep_logs is set or a backup runs. */
+enum store_status env_remove_logs(struct env *env);
+
 /* Inside the gate: where the log ends, as struct gate_page has it. The library's error. */
 int env_log_end(DB_ENV *handle, uint64_t *ret) __attribute__((warn_unused_result));
 

@@ -37,7 +37,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 4u         /* raise it whenever struct gate_page changes */
+#define GATE_LAYOUT 5u         /* raise it whenever struct gate_page changes */
 #define GATE_WAIT_MS 10000u    /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
 #define GATE_PROBLEM_BYTES_MAX 512u
@@ -103,6 +103,9 @@ struct gate_page {
     _Atomic uint32_t damaged_reads;  /* holds in which a damaged page was met, since set-up or `chatsctl recover` */
     _Atomic uint32_t damaged_tree;   /* the page met last: index of its tree, */
     _Atomic uint32_t damaged_page;   /* and its number */
+
+    _Atomic uint32_t full;             /* 1: no room for the ballast: writes are refused: ballast.h */
+    _Atomic uint64_t full_retry_at_ns; /* monotonic; it is not made again before */
 
     _Atomic uint64_t tokens_epoch; /* changes when a token is revoked: store/token_cache.h */
 

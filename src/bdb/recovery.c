@@ -1,20 +1,24 @@
 #include "bdb/env.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "bdb/sync.h"
 
 #define RECOVERY_PAUSE_MS_FIRST 100u
 #define RECOVERY_PAUSE_MS_MAX 5000u
+#define RECOVERY_REGION_PREFIX "__db." /* Berkeley DB's own naming of region files */
 
 /*
  * Regions grow on demand up to their mapped size, and the library extends their files with holes (DB_REGION_INIT writes
@@ -31,7 +35,7 @@ static int recovery_reserve_regions(const char *home)
     char prefix[PATH_MAX + 16];
     int error = 0;
     unsigned found = 0;
-    snprintf(prefix, sizeof prefix, "%s/__db.", home);
+    snprintf(prefix, sizeof prefix, "%s/" RECOVERY_REGION_PREFIX, home);
     while (error == 0 && fgets(line, sizeof line, maps) != NULL) {
         unsigned long from;
         unsigned long to;
@@ -67,6 +71,48 @@ static int recovery_open(struct env *env, enum store_status *ret_status)
     return error;
 }
 
+/*
+ * Gives back the blocks of the dead generation's regions and removes the files, as the library would. Processes that
+ * have not come by since keep them mapped, each its own generation's: on a full disk the new ones would find no room.
+ * Nobody reads a dead region, since the first look inside the gate is at the generation. A hole rather than an end: a
+ * touch of the mapping, should there be one, reads zeros and is no SIGBUS. A file that cannot be opened or removed is
+ * left to the library to complain of.
+ */
+static void recovery_drop_regions(const char *home)
+{
+    DIR *directory = opendir(home);
+    if (directory == NULL) {
+        return;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        struct stat st;
+        char path[PATH_MAX];
+        if (strncmp(entry->d_name, RECOVERY_REGION_PREFIX, strlen(RECOVERY_REGION_PREFIX)) != 0) {
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", home, entry->d_name);
+        int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 && fstat(fd, &st) == 0) {
+            /*
+             * Blocks are reserved beyond the file's end, and ext4 makes no holes there: the end goes first. Where there
+             * are no holes at all the old regions stay for a while.
+             */
+            off_t reserved = (off_t)st.st_blocks * 512;
+            off_t bytes = st.st_size > reserved ? st.st_size : reserved;
+            if (bytes > 0 && (ftruncate(fd, bytes) != 0 ||
+                              fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, bytes) != 0)) {
+                log_debug("cannot give a region's blocks back: %s", strerror(errno));
+            }
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        (void)unlink(path);
+    }
+    closedir(directory);
+}
+
 /* The steps of env.h up to the point where all that the log says is in the trees and on the disk. */
 static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
 {
@@ -82,12 +128,13 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
     }
     if (error != 0) {
         log_error("cannot sync the log before recovery: %s", strerror(error));
-        return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_UNAVAILABLE;
+        return ballast_is_missing_room(error) ? STORE_FULL : STORE_UNAVAILABLE;
     }
     atomic_store(&page->trees_again, trees_failed);
     if (damage_look_at_files(env, false)) {
         return damage_count(env);
     }
+    recovery_drop_regions(env->options.home);
     enum store_status status = STORE_OK;
     error = recovery_open(env, &status);
     if (error == 0 && status == STORE_OK) {
@@ -109,16 +156,10 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
     if (damage_met() || damage_look_at_files(env, true)) {
         return damage_count(env);
     }
-    switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
+    if (ballast_is_missing_room(error)) {
         return STORE_FULL;
-    case ENOMEM:
-        return STORE_NO_MEMORY;
-    default:
-        return STORE_UNAVAILABLE;
     }
+    return error == ENOMEM ? STORE_NO_MEMORY : STORE_UNAVAILABLE;
 }
 
 static void recovery_failed(struct gate_page *page)
@@ -168,13 +209,23 @@ enum store_status env_recover(struct env *env)
     }
     uint64_t wanted = atomic_load(&page->recovery_wanted);
     uint64_t log_end = 0;
+    ballast_let_go(env);
     enum store_status status = recovery_run(env, &log_end);
+    if (status == STORE_FULL && atomic_load(&page->full) == 0) {
+        ballast_set_full(env);
+        ballast_let_go(env);
+        status = recovery_run(env, &log_end);
+    }
     if (status != STORE_OK) {
         recovery_failed(page);
         return status;
     }
     uint64_t took_ns = timestamp_monotonic_ns() - started_ns;
     recovery_succeeded(env, wanted, log_end, took_ns);
+    ballast_keep(env);
+    if (atomic_load(&page->full) != 0) {
+        (void)env_remove_logs(env); /* no checkpoint comes by to do it */
+    }
     log_info("recovered in %llu ms", (unsigned long long)(took_ns / 1000000));
     return STORE_OK;
 }

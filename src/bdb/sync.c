@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "bdb/ballast.h"
 
 #define LOG_NAME "log.%010" PRIu32 /* Berkeley DB's own naming of log files */
 
@@ -170,6 +171,9 @@ static enum store_status sync_lead(struct env *env)
     char reason[128];
     snprintf(reason, sizeof reason, "syncing log file %" PRIu32 " failed: %s", log_end_number(log_end),
              strerror(error));
+    if (ballast_is_missing_room(error)) {
+        ballast_set_full(env); /* blocks that were promised at the write, but are not there */
+    }
     gate_want_recovery(env->gate, reason);
     sync_wake_all(page);
     return STORE_UNAVAILABLE;

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "bdb/sync.h"
 
@@ -55,12 +56,20 @@ static enum store_status txn_commit_body(struct txn *txn, txn_body *body, void *
 
 static enum store_status txn_run(struct env *env, txn_body *body, void *args, bool writes)
 {
-    enum store_status status = env_enter(env, writes ? GATE_WRITING : GATE_READING);
+    enum store_status status = writes ? ballast_wait_for_room(env) : STORE_OK;
+    if (status == STORE_OK) {
+        status = env_enter(env, writes ? GATE_WRITING : GATE_READING);
+    }
     if (status != STORE_OK) {
         return status;
     }
     struct txn txn = {.env = env, .trees = env->trees, .handle = NULL};
-    status = writes ? txn_commit_body(&txn, body, args) : txn_run_body(&txn, body, args);
+    if (writes) {
+        status = ballast_admit(env);
+        status = status == STORE_OK ? txn_commit_body(&txn, body, args) : status;
+    } else {
+        status = txn_run_body(&txn, body, args);
+    }
     uint64_t ticket = sync_ticket(env);
     env_leave(env);
     if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
@@ -73,7 +82,9 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
 
 enum store_status txn_read(struct env *env, txn_body *body, void *args)
 {
-    return txn_run(env, body, args, false);
+    enum store_status status = txn_run(env, body, args, false);
+    /* A page had to be evicted, or recovery found no room: that is over soon, or is not for a reader to mend. */
+    return status == STORE_FULL ? STORE_UNAVAILABLE : status;
 }
 
 enum store_status txn_write(struct env *env, txn_body *body, void *args)

@@ -148,6 +148,7 @@ int main(int argc, char **argv)
     char problem[CONFIG_PROBLEM_BYTES_MAX] = "";
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond RLIMIT_FSIZE is to fail: bdb/ballast.h */
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {
         chatsctl_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;

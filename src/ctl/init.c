@@ -99,7 +99,9 @@ int command_init(const struct command_context *context, int argc, char **argv)
     if (init_folder(context->home) != 0) {
         return 1;
     }
-    if (!store_prove(context->home, problem)) {
+    struct config config;
+    config_defaults(&config, context->home);
+    if (!store_prove(context->home, problem) || !store_prove_room(&config, problem)) {
         return command_fail("%s", problem);
     }
     if (init_config(context->home, auth) != 0 || init_trees(context->home) != 0) {

@@ -32,6 +32,7 @@ int command_stats(const struct command_context *context, int argc, char **argv)
         {"log_syncs", stats.syncs},
         {"joins", stats.joins},
         {"leaves", stats.leaves},
+        {"full", stats.full},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         printf("%s %" PRIu64 "\n", rows[i].name, rows[i].value);

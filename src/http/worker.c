@@ -71,6 +71,7 @@ void worker_hold_signals(void)
     leaving_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond RLIMIT_FSIZE is to fail: bdb/ballast.h */
 }
 
 /* Lets a CGI server see the end of the answer now; descriptor 1 stays taken, so that no file of the home gets it. */

@@ -10,6 +10,10 @@
  */
 bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
 
+/* Shows that there is room for a home at config->home (an existing folder). One sentence in `problem` if not. */
+bool store_prove_room(const struct config *config, char problem[CONFIG_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
 /*
  * Recovers the environment now, whether that is wanted or not, and checkpoints. A home that is out of service is in
  * service again, until two of its damaged pages have been met (bdb/damage.h).
@@ -31,6 +35,7 @@ struct store_stats {
     uint64_t syncs;
     uint64_t joins;  /* of this generation */
     uint64_t leaves; /* of this generation */
+    uint64_t full;   /* 1: there is no room left, writes are refused */
 };
 
 enum store_status store_stats_read(struct store *store, struct store_stats *ret) __attribute__((warn_unused_result));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "store/admin.h"
 #include "store/seek.h"
@@ -14,6 +15,16 @@
 bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     return crypto_init() && gate_prove(home, problem);
+}
+
+bool store_prove_room(const struct config *config, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    const struct env_options options = {
+        .home = config->home,
+        .cache_bytes = config->cache_bytes,
+        .checkpoint_bytes = config->checkpoint_bytes,
+    };
+    return ballast_prove(&options, problem);
 }
 
 enum store_status store_recover(struct store *store)
@@ -132,6 +143,7 @@ enum store_status store_stats_read(struct store *store, struct store_stats *ret)
     stats.syncs = atomic_load(&page->syncs);
     stats.joins = atomic_load(&page->joins);
     stats.leaves = atomic_load(&page->leaves);
+    stats.full = atomic_load(&page->full);
     *ret = stats;
     return STORE_OK;
 }

@@ -64,7 +64,7 @@ def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S):
     pairs = b"".join(bytes([len(n), len(v)]) + n.encode() + v.encode() for n, v in params.items())
     request = _record(1, b"\0\1\0\0\0\0\0\0") + _record(4, pairs) + _record(4, b"")
     request += _record(5, body) + _record(5, b"")
-    received, out = b"", b""
+    received, at, out = bytearray(), 0, bytearray()
     try:
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(limit_s)
@@ -75,15 +75,15 @@ def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S):
                 if not part:
                     raise Broken("no end of request")
                 received += part
-                while len(received) >= 8:
-                    _, kind, _, length, padding, _ = struct.unpack(">BBHHBB", received[:8])
-                    if len(received) < 8 + length + padding:
+                while len(received) >= at + 8:
+                    _, kind, _, length, padding, _ = struct.unpack_from(">BBHHBB", received, at)
+                    if len(received) < at + 8 + length + padding:
                         break
-                    content, received = received[8 : 8 + length], received[8 + length + padding :]
                     if kind == 6:
-                        out += content
+                        out += received[at + 8 : at + 8 + length]
                     if kind == 3:
-                        return Answer(out)
+                        return Answer(bytes(out))
+                    at += 8 + length + padding
     except OSError as e:
         if isinstance(e, TimeoutError):
             raise
@@ -225,6 +225,7 @@ class Lab:
         self.workers = []
         self.count = 0
         self.threads = concurrent.futures.ThreadPoolExecutor(16)
+        self.at_end = []  # functions, called when the workers are gone and before the folder goes
 
     def home(self, name="home", settings=("threads = 4",)):
         return server.make_home(self.build, self.folder / name, settings=settings)
@@ -255,6 +256,8 @@ class Lab:
                 worker.kill()
             worker.listening.close()
         self.threads.shutdown(wait=True)
+        for function in self.at_end:
+            function()
         shutil.rmtree(self.folder)
 
 

@@ -40,6 +40,8 @@ static const struct {
     FIELD(joins),
     FIELD(leaves),
     FIELD(ticket),
+    FIELD(log_end),
+    FIELD(full),
     FIELD(synced),
     FIELD(failed_first),
     FIELD(failed_last),
