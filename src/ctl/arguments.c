@@ -95,15 +95,16 @@ bool arguments_read(int argc, char **argv, unsigned takes, struct arguments *ret
                 return false;
             }
             i++;
-        } else if ((takes & ARGUMENT_ID) == 0 || ret->id.bytes > 0) {
+        } else if ((takes & (ARGUMENT_ID | ARGUMENT_NAMESPACE_NAME)) == 0 || ret->id.bytes > 0) {
             (void)command_fail("'%s' takes no argument '%s'", argv[0], argv[i]);
             return false;
-        } else if (!arguments_id("an id", argv[i], &ret->id)) {
+        } else if (!arguments_id((takes & ARGUMENT_ID) != 0 ? "an id" : "the namespace", argv[i], &ret->id)) {
             return false;
         }
     }
-    if ((takes & ARGUMENT_ID) != 0 && ret->id.bytes == 0) {
-        (void)command_fail("'%s' needs the account's id", argv[0]);
+    if ((takes & (ARGUMENT_ID | ARGUMENT_NAMESPACE_NAME)) != 0 && ret->id.bytes == 0) {
+        (void)command_fail("'%s' needs the %s", argv[0],
+                           (takes & ARGUMENT_ID) != 0 ? "account's id" : "namespace's name");
         return false;
     }
     if ((takes & ARGUMENT_BEFORE) != 0 && !ret->has_before) {

@@ -35,6 +35,8 @@ int command_check(const struct command_context *context, int argc, char **argv);
 int command_recover(const struct command_context *context, int argc, char **argv);
 int command_stats(const struct command_context *context, int argc, char **argv);
 int command_prune(const struct command_context *context, int argc, char **argv);
+int command_namespace_list(const struct command_context *context, int argc, char **argv);
+int command_namespace_remove(const struct command_context *context, int argc, char **argv);
 int command_account_add(const struct command_context *context, int argc, char **argv);
 int command_account_list(const struct command_context *context, int argc, char **argv);
 int command_account_passwd(const struct command_context *context, int argc, char **argv);

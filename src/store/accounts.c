@@ -141,22 +141,28 @@ enum store_status store_account_set_hash(struct store *store, struct text namesp
     return account_run(&call, account_set_hash_body);
 }
 
-static enum store_status account_remove_body(struct txn *txn, void *args)
+enum store_status account_remove_some(struct txn *txn, struct text namespace, struct text id, bool *ret_more)
 {
-    struct account_call *call = args;
     struct record_account stored = {0};
-    enum store_status status = account_read(txn, call->namespace, call->id, &stored);
+    *ret_more = false;
+    enum store_status status = account_read(txn, namespace, id, &stored);
     if (status == STORE_OK) {
-        status = tokens_remove_some(txn, call->namespace, call->id, NULL, NULL, &call->more);
+        status = tokens_remove_some(txn, namespace, id, NULL, NULL, ret_more);
     }
-    if (status != STORE_OK || call->more) {
+    if (status != STORE_OK || *ret_more) {
         return status;
     }
     DB *accounts = txn->trees[TREE_ACCOUNTS];
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
-    DBT key = store_dbt(name, record_key_name(call->namespace, call->id, name));
+    DBT key = store_dbt(name, record_key_name(namespace, id, name));
     int error = accounts->del(accounts, txn->handle, &key, 0);
     return error == 0 ? STORE_OK : txn_failed(txn, error, "removing an account");
+}
+
+static enum store_status account_remove_body(struct txn *txn, void *args)
+{
+    struct account_call *call = args;
+    return account_remove_some(txn, call->namespace, call->id, &call->more);
 }
 
 enum store_status store_account_remove(struct store *store, struct text namespace, struct text id)

@@ -57,6 +57,38 @@ struct store_prune {
  */
 enum store_status store_prune(struct store *store, struct store_prune *prune) __attribute__((warn_unused_result));
 
+/* A namespace that has chats or accounts. */
+struct store_namespace {
+    struct text name; /* until the function returns */
+    uint64_t chats;
+    uint64_t accounts;
+};
+
+/* False stops the listing. */
+typedef bool store_namespace_fn(void *context, const struct store_namespace *namespace);
+
+/* Gives each namespace, sorted by bytes, as it was when its chats and accounts were counted. */
+enum store_status store_namespace_list(struct store *store, store_namespace_fn *each, void *context)
+    __attribute__((warn_unused_result));
+
+/* Set namespace, step and context before; step and context may be NULL. */
+struct store_removal {
+    struct text namespace;
+    uint64_t accounts;                                                /* removed so far, with their tokens */
+    uint64_t chats;                                                   /* removed so far */
+    uint64_t messages;                                                /* removed so far */
+    void (*step)(void *context, const struct store_removal *removal); /* after each transaction, outside */
+    void *context;
+};
+
+/*
+ * Removes the accounts of the namespace with their tokens, then its chats with their messages. A chat goes in one
+ * transaction with the last of its messages, so that a message sent meanwhile goes with it, or finds no chat. Stopped
+ * at any moment and run again, it goes on. A chat or an account that is made meanwhile may stay.
+ */
+enum store_status store_namespace_remove(struct store *store, struct store_removal *removal)
+    __attribute__((warn_unused_result));
+
 struct store_check {
     uint64_t chats;
     uint64_t messages;

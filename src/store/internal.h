@@ -64,6 +64,13 @@ enum store_status account_read(struct txn *txn, struct text namespace, struct te
 enum store_status account_write(struct txn *txn, struct text namespace, struct text id,
                                 const struct record_account *account) __attribute__((warn_unused_result));
 
+/*
+ * In a body: removes the account's tokens, as many as fit into one transaction, and the account if they were all
+ * (*ret_more: they were not). STORE_NOT_FOUND: there is no such account.
+ */
+enum store_status account_remove_some(struct txn *txn, struct text namespace, struct text id, bool *ret_more)
+    __attribute__((warn_unused_result));
+
 #define TOKENS_BATCH 256u /* tokens removed in one transaction: a hold of a few milliseconds */
 
 /*

@@ -373,6 +373,109 @@ static void a_page_that_is_open_ends_where_it_was_pruned(void **state)
     }
 }
 
+static void add_account(struct fixture *f, const char *namespace, const char *id, unsigned tokens)
+{
+    const struct account account = {.id = text_of(id), .type = ACCOUNT_USER, .created_at_ns = 1};
+    assert_int_equal(store_account_add(f->store, text_of(namespace), &account), STORE_OK);
+    for (unsigned i = 0; i < tokens; i++) {
+        struct token_pair pair = {.access_expiry_ns = UINT64_MAX, .refresh_expiry_ns = UINT64_MAX};
+        crypto_random(pair.access_digest, sizeof pair.access_digest);
+        crypto_random(pair.refresh_digest, sizeof pair.refresh_digest);
+        assert_int_equal(store_token_issue(f->store, text_of(namespace), text_of(id), false, &pair), STORE_OK);
+    }
+}
+
+struct names {
+    unsigned count;
+    unsigned max;
+    char line[256];
+};
+
+static bool names_take(void *context, const struct store_namespace *namespace)
+{
+    struct names *names = context;
+    size_t at = strlen(names->line);
+    snprintf(names->line + at, sizeof names->line - at, "%.*s %u %u,", (int)namespace->name.bytes, namespace->name.data,
+             (unsigned)namespace->chats, (unsigned)namespace->accounts);
+    return ++names->count != names->max;
+}
+
+static void namespaces_are(struct fixture *f, const char *line)
+{
+    struct names names = {.line = ""};
+    assert_int_equal(store_namespace_list(f->store, names_take, &names), STORE_OK);
+    assert_string_equal(names.line, line);
+}
+
+static void namespaces_are_listed_with_their_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct names first = {.max = 1, .line = ""};
+    namespaces_are(f, "");
+    create(f, "b", "c1", "a", "b");
+    create(f, "b", "c2", "a", "c");
+    create(f, "long", "c1", "a", "b");
+    add_account(f, "a", "x", 0);
+    add_account(f, "b", "x", 1);
+    add_account(f, "b", "y", 0);
+    add_account(f, "bb", "y", 0);
+    namespaces_are(f, "a 0 1,b 2 2,bb 0 1,long 1 0,");
+    assert_int_equal(store_namespace_list(f->store, names_take, &first), STORE_OK);
+    assert_string_equal(first.line, "a 0 1,");
+}
+
+static uint64_t remove_namespace(struct fixture *f, const char *namespace, uint64_t chats, uint64_t messages)
+{
+    struct store_removal report = {.namespace = text_of(namespace)};
+    assert_int_equal(store_namespace_remove(f->store, &report), STORE_OK);
+    assert_int_equal(report.chats, chats);
+    assert_int_equal(report.messages, messages);
+    return report.accounts;
+}
+
+static void a_namespace_is_removed_whole_and_no_other(void **state)
+{
+    struct fixture *f = *state;
+    struct store_stats stats;
+    struct message message;
+    enum { CHATS = 300, LONG = 200 };
+    f->store->now_ns = fixed_clock_ns;
+    create(f, "micro", "c1", "a", "b");
+    grow(f, LONG);
+    for (int i = 0; i < CHATS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "x%d", i);
+        create(f, i % 2 == 0 ? "micro" : "micr", id, "a", id);
+        if (i % 3 == 0) {
+            assert_int_equal(append(f, i % 2 == 0 ? "micro" : "micr", id, "m", text_of("t"), &message), STORE_OK);
+        }
+    }
+    add_account(f, "micr", "a", 3);
+    add_account(f, "micro", "a", 300); /* more tokens than a transaction removes */
+    for (int i = 0; i < 20; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "y%d", i);
+        add_account(f, "micro", id, 1);
+    }
+    (void)prune(f, "micr", UINT64_MAX); /* leaves markers */
+    check(f, CHATS + 1, LONG + CHATS / 6);
+    assert_int_equal(remove_namespace(f, "none", 0, 0), 0);
+    assert_int_equal(remove_namespace(f, "micro", CHATS / 2 + 1, LONG + CHATS / 6), 21);
+    namespaces_are(f, "micr 150 1,");
+    check(f, CHATS / 2, 0);
+    assert_int_equal(store_stats_read(f->store, &stats), STORE_OK);
+    assert_int_equal(stats.tokens, 6);
+    assert_int_equal(append(f, "micro", "c1", "m", text_of("t"), &message), STORE_NOT_FOUND);
+    assert_int_equal(remove_namespace(f, "micro", 0, 0), 0);
+    assert_int_equal(remove_namespace(f, "micr", CHATS / 2, 0), 1);
+    namespaces_are(f, "");
+    check(f, 0, 0);
+    /* Its names are free again. */
+    create(f, "micro", "c1", "a", "b");
+    assert_int_equal(append(f, "micro", "c1", "m0", text_of("other"), &message), STORE_OK);
+    check(f, 1, 1);
+}
+
 /* Puts a record into the messages by hand, as a program that is wrong would. */
 struct planted {
     uint64_t chat;
@@ -462,6 +565,8 @@ int main(void)
         CASE(many_are_removed_in_short_steps),
         CASE(long_texts_go_fewer_at_a_time),
         CASE(a_page_that_is_open_ends_where_it_was_pruned),
+        CASE(namespaces_are_listed_with_their_counts),
+        CASE(a_namespace_is_removed_whole_and_no_other),
         CASE(check_finds_a_gap),
         CASE(check_finds_a_marker_that_is_not_alone),
         CASE(check_finds_messages_without_a_chat),
