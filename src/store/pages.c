@@ -245,7 +245,8 @@ static enum store_status page_give(struct store_page *page, store_message_fn *ea
     for (uint64_t i = 0; i < page->batch_count && !*ret_stopped; i++) {
         uint64_t item = page->order == STORE_NEWEST_FIRST ? page->batch_count - 1 - i : i;
         struct record_message stored;
-        if (!record_message_decode(page->items[item], &stored)) {
+        /* A marker is the only record of its chat. */
+        if (!record_message_decode(page->items[item], &stored) || (stored.flags & RECORD_FLAG_HIDDEN) != 0) {
             return store_damaged("messages");
         }
         struct message message = {

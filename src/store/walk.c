@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Ours are at most RECORD_KEY_ACCOUNT_BYTES_MAX; a longer one is a damaged record's, for `visit` to find. */
+#define WALK_KEY_BYTES_MAX 65536u
+
 struct walk_state {
     const struct walk *walk;
     struct buffer at; /* the key visited last */
@@ -53,6 +56,10 @@ static enum store_status walk_body(struct txn *txn, void *args)
         if (visited >= WALK_BATCH_RECORDS && !same_key) {
             break;
         }
+        if (key.size > WALK_KEY_BYTES_MAX) {
+            status = store_damaged(trees_table()[walk->tree].name);
+            break;
+        }
         if (!same_key) {
             buffer_reset(&state->at);
             buffer_append(&state->at, key.data, key.size);
@@ -78,7 +85,7 @@ enum store_status walk_run(struct store *store, const struct walk *walk)
 {
     struct walk_state state = {.walk = walk};
     enum store_status status = STORE_OK;
-    buffer_init(&state.at, RECORD_KEY_ACCOUNT_BYTES_MAX); /* the longest key of all */
+    buffer_init(&state.at, WALK_KEY_BYTES_MAX);
     while (status == STORE_OK && !state.ended) {
         status = txn_read(store->env, walk_body, &state);
         if (status == STORE_OK && walk->after_batch != NULL) {
