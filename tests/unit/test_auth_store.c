@@ -531,5 +531,6 @@ int main(void)
         CASE(a_subscriber_is_one_address),
         CASE(a_clock_set_back_neither_forgets_failures_nor_locks_for_long),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests_name("auth store", tests, NULL, NULL);
 }

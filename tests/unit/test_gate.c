@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -360,5 +361,6 @@ int main(void)
         TEST(joins_beyond_the_bound_renew_the_environment),
         TEST(a_process_killed_while_it_recovers_is_no_obstacle),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,5 +248,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_sealed_page_is_good_again, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(no_bytes_lead_the_reader_out_of_its_page, fixture_open, fixture_close),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -571,5 +571,6 @@ int main(void)
         CASE(check_finds_a_marker_that_is_not_alone),
         CASE(check_finds_messages_without_a_chat),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

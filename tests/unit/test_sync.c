@@ -239,11 +239,14 @@ static void trees_whose_sync_failed_are_written_again_before_recovery(void **sta
     bench_sleep_ms(30);
     uint64_t changed_ns = file_changed_ns(path);
 
-    page->trees_failed++;
-    assert_int_equal(sync_trees_again(env), 0);
-    assert_true(file_changed_ns(path) > changed_ns);
+    /* With nothing to redo a recovery leaves the trees alone, but for this. */
     gate_want_recovery(env->gate, "a test said so");
     assert_int_equal(bench_get(env, 1), STORE_OK);
+    assert_true(file_changed_ns(path) == changed_ns);
+    page->trees_failed++;
+    gate_want_recovery(env->gate, "a test said so");
+    assert_int_equal(bench_get(env, 1), STORE_OK);
+    assert_true(file_changed_ns(path) > changed_ns);
     assert_true(page->trees_again == page->trees_failed);
     env_close(env);
 }
@@ -353,5 +356,6 @@ int main(void)
         TEST(a_checkpoint_is_made_when_enough_log_was_written),
         TEST(recoveries_do_not_put_a_checkpoint_off),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

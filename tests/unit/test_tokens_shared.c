@@ -297,5 +297,6 @@ int main(void)
         CASE(an_older_home_gets_the_trees_that_it_lacks),
         CASE(a_home_that_lost_a_tree_is_not_given_an_empty_one),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests_name("tokens shared", tests, NULL, NULL);
 }
