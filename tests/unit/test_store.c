@@ -319,11 +319,10 @@ static void pages_are_what_a_plain_slice_would_be(void **state)
     }
 }
 
-static uint64_t many_ns = UINT64_C(0xffffff00);
-
 static uint64_t many_clock_ns(void)
 {
-    return many_ns++;
+    static uint64_t now_ns = UINT64_C(0xffffff00);
+    return now_ns++;
 }
 
 static void numbers_of_more_than_a_byte_keep_the_order(void **state)
@@ -331,18 +330,17 @@ static void numbers_of_more_than_a_byte_keep_the_order(void **state)
     struct fixture *f = *state;
     struct chat chat;
     struct message message;
-    enum { COUNT = 300 };
     f->store->now_ns = many_clock_ns;
     assert_int_equal(create(f, micro, "c1", "a", "b", &chat), STORE_OK);
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < 300; i++) {
         char id[16];
         snprintf(id, sizeof id, "m%d", i);
         assert_int_equal(append(f, "c1", id, "t", &message), STORE_OK);
     }
-    struct page_query query = {.order = STORE_OLDEST_FIRST, .limit = COUNT};
+    struct page_query query = {.order = STORE_OLDEST_FIRST, .limit = 300};
     const struct listed *listed = list(f, "c1", &query);
-    assert_int_equal(listed->count, COUNT);
-    for (int i = 0; i < COUNT; i++) {
+    assert_int_equal(listed->count, 300);
+    for (int i = 0; i < 300; i++) {
         assert_int_equal(atoi(listed->ids[i] + 1), i);
     }
 }
