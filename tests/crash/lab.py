@@ -49,8 +49,8 @@ def _record(kind, content):
     return struct.pack(">BBHHBB", 1, kind, 1, len(content), 0, 0) + content
 
 
-def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S):
-    """One FastCGI request (FastCGI specification 1.0) on a connection of its own."""
+def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S, extra=None):
+    """One FastCGI request (FastCGI specification 1.0) on a connection of its own. extra: more parameters."""
     body = json.dumps(fields).encode()
     params = {
         "REQUEST_METHOD": "POST",
@@ -60,6 +60,7 @@ def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S):
         "CONTENT_LENGTH": str(len(body)),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "GATEWAY_INTERFACE": "CGI/1.1",
+        **(extra or {}),
     }
     pairs = b"".join(bytes([len(n), len(v)]) + n.encode() + v.encode() for n, v in params.items())
     request = _record(1, b"\0\1\0\0\0\0\0\0") + _record(4, pairs) + _record(4, b"")
