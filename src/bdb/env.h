@@ -82,6 +82,7 @@ struct env {
     int log_fd;
     uint32_t log_number;
     uint64_t log_generation;
+    bool insists; /* a failed recovery is tried again at once; set before the first env_enter */
     /* By anybody: */
     _Atomic bool abandoned;      /* handles of a dead generation were dropped in this process */
     _Atomic uint32_t syncs;      /* FAULT_FAIL_SYNC counts them */

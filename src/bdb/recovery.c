@@ -204,7 +204,7 @@ enum store_status env_recover(struct env *env)
     uint64_t started_ns = timestamp_monotonic_ns();
     gate_set_phase(env->gate, GATE_RECOVERING);
     env_abandon(env);
-    if (started_ns < atomic_load(&page->recovery_retry_at_ns)) {
+    if (started_ns < atomic_load(&page->recovery_retry_at_ns) && !env->insists) {
         return STORE_UNAVAILABLE;
     }
     uint64_t wanted = atomic_load(&page->recovery_wanted);

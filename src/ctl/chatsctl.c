@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "ctl/commands.h"
 #include "rpc/access.h"
+#include "store/admin.h"
 
 #define ID_NAMESPACE "ID [--namespace NS]"
 
@@ -138,6 +139,7 @@ static int chatsctl_with_store(const struct command *command, const char *home, 
         (void)command_fail("%s", problem);
         goto out;
     }
+    store_insist(context.store);
     exit_status = command->run(&context, argc, argv);
     store_close(context.store);
 out:

@@ -195,6 +195,13 @@ static void request_read(struct transport *t, const struct config *config, struc
     }
 }
 
+/* A home that the server would serve the files of is not used. */
+static bool home_is_exposed(struct transport *t, const struct config *config)
+{
+    bool exposed = docroot_holds(&t->docroots[0], meta(t, "DOCUMENT_ROOT"), config->home);
+    return docroot_holds(&t->docroots[1], meta(t, "CONTEXT_DOCUMENT_ROOT"), config->home) || exposed;
+}
+
 /* Contract, section 7. Credentials are never allowed: tokens travel in a header that the page sets itself. */
 static void append_cors(struct buffer *head, const struct config *config, struct text origin)
 {
@@ -284,7 +291,7 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
         .discards = x.discards,
     };
     reply_init(&reply, &sink);
-    bool complete = rpc_serve(config, store, &request, arena, &reply);
+    bool complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, arena, &reply);
     if (complete) {
         complete = exchange_flush(&x);
     }

@@ -10,7 +10,8 @@
 #include "store/store.h"
 
 /*
- * Serves the request that t has: reads it, calls rpc_serve, sends the reply, finishes. store may be NULL (503). True:
+ * Serves the request that t has: reads it, calls rpc_serve, sends the reply, finishes. store may be NULL (503), and a
+ * home that the server would serve the files of is not used either (docroot.h). True:
  * store_auth_sweep is due, once the client has its answer.
  */
 bool http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "http/docroot.h"
+
 struct transport;
 
 struct transport_ops {
@@ -39,6 +41,7 @@ struct transport_ops {
 
 struct transport {
     const struct transport_ops *ops;
+    struct docroot docroots[2]; /* http.c's: what its server's folders turned out to be */
 };
 
 /* What the responders of one process share. See worker.h. */

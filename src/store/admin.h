@@ -15,6 +15,12 @@ bool store_prove_room(const struct config *config, char problem[CONFIG_PROBLEM_B
     __attribute__((warn_unused_result));
 
 /*
+ * To be called before anything else is asked of the store: a recovery that failed just now is tried again at once, so
+ * that the administrator is told what is wrong. Workers wait a little, with all that keep asking.
+ */
+void store_insist(struct store *store);
+
+/*
  * Recovers the environment now, whether that is wanted or not, and checkpoints. A home that is out of service is in
  * service again, until two of its damaged pages have been met (bdb/damage.h).
  */

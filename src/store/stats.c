@@ -27,6 +27,11 @@ bool store_prove_room(const struct config *config, char problem[CONFIG_PROBLEM_B
     return ballast_prove(&options, problem);
 }
 
+void store_insist(struct store *store)
+{
+    store->env->insists = true;
+}
+
 enum store_status store_recover(struct store *store)
 {
     damage_reset(store->env);

@@ -20,13 +20,25 @@ def write(path, number, page):
         tree.write(page)
 
 
-def is_whole(page, number):
-    """True if the checksum is that of the bytes."""
+def _checksum(page, number):
+    """Where it stands in the page, and what it should be."""
     at, size = (492, 512) if number == 0 else (28, PAGE)
     sum_ = 0
     for byte in page[:at] + bytes(4) + page[at + 4 : size]:
         sum_ = (sum_ * 33 + byte) & 0xFFFFFFFF
-    return sum_ == int.from_bytes(page[at : at + 4], "little") and int.from_bytes(page[8:12], "little") == number
+    return at, sum_.to_bytes(4, "little")
+
+
+def is_whole(page, number):
+    """True if it has the number, and the checksum is that of the bytes."""
+    at, checksum = _checksum(page, number)
+    return page[at : at + 4] == checksum and page[8:12] == number.to_bytes(4, "little")
+
+
+def seal(page, number):
+    """The page with the checksum of its bytes."""
+    at, checksum = _checksum(page, number)
+    return page[:at] + checksum + page[at + 4 :]
 
 
 def tear(random, number, new, old):
