@@ -8,8 +8,7 @@
 
 #include <stdbool.h>
 
-#define DOCROOT_BYTES_MAX 1024u /* of a folder's name that is remembered with its NUL; a longer one is looked at anew  \
-                                 */
+#define DOCROOT_BYTES_MAX 1024u /* of a folder's name with its NUL; a longer one is not remembered */
 
 /* One thread's last look. All zero at first. */
 struct docroot {

@@ -10,9 +10,9 @@
 #include "store/store.h"
 
 /*
- * Serves the request that t has: reads it, calls rpc_serve, sends the reply, finishes. store may be NULL (503), and a
- * home that the server would serve the files of is not used either (docroot.h). True:
- * store_auth_sweep is due, once the client has its answer.
+ * Serves the request that t has: reads it, calls rpc_serve, sends the reply, finishes. store may be NULL (503); it is
+ * not used where the server would serve the home's files (docroot.h). True: store_auth_sweep is due, once the client
+ * has its answer.
  */
 bool http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)
     __attribute__((warn_unused_result));
