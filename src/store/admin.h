@@ -92,7 +92,7 @@ struct store_removal {
  * transaction with the last of its messages, so that a message sent meanwhile goes with it, or finds no chat. Stopped
  * at any moment and run again, it goes on. A chat or an account that is made meanwhile may stay.
  */
-enum store_status store_namespace_remove(struct store *store, struct store_removal *removal)
+enum store_status store_namespace_remove(struct store *store, struct store_removal *report)
     __attribute__((warn_unused_result));
 
 struct store_check {

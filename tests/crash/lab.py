@@ -62,7 +62,7 @@ def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S, extra=None):
         "GATEWAY_INTERFACE": "CGI/1.1",
         **(extra or {}),
     }
-    pairs = b"".join(bytes([len(n), len(v)]) + n.encode() + v.encode() for n, v in params.items())
+    pairs = b"".join(bytes([len(n), len(v.encode())]) + n.encode() + v.encode() for n, v in params.items())
     request = _record(1, b"\0\1\0\0\0\0\0\0") + _record(4, pairs) + _record(4, b"")
     request += _record(5, body) + _record(5, b"")
     received, at, out = bytearray(), 0, bytearray()
