@@ -129,6 +129,9 @@ static enum store_status chat_take_number(struct txn *txn, uint64_t *ret)
             return store_damaged("meta");
         }
         number = record_get_u64(value.data);
+        if (number > RECORD_CHAT_NUMBER_MAX) {
+            return store_damaged("meta");
+        }
     } else if (error != DB_NOTFOUND) {
         return txn_failed(txn, error, "reading the next chat number");
     }

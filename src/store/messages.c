@@ -67,7 +67,11 @@ enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64
     uint8_t bytes[RECORD_KEY_PAIR_BYTES];
     DBT key = store_dbt(bytes, record_key_pair(chat_number, last_sequence + 1, bytes));
     DBT value = store_dbt(record.data, record.bytes);
-    int error = messages->put(messages, txn->handle, &key, &value, 0);
+    /* Nothing ever takes the place of a message, not even where a damaged record leads astray. */
+    int error = messages->put(messages, txn->handle, &key, &value, DB_NOOVERWRITE);
+    if (error == DB_KEYEXIST) {
+        return store_damaged("messages");
+    }
     if (error != 0) {
         return txn_failed(txn, error, "storing a message");
     }

@@ -32,11 +32,17 @@ static int page_bulk_get(struct seek *seek, struct store_page *page, uint64_t lo
     return seek->cursor->get(seek->cursor, &key, ret, DB_SET_RANGE | DB_MULTIPLE_KEY);
 }
 
-/* A marker (removal.h): it came into a page by a prune after the page was opened. */
 static bool page_is_hidden(const void *record, size_t bytes)
 {
     struct record_message message;
     return record_message_head((struct text){record, bytes}, &message) && (message.flags & RECORD_FLAG_HIDDEN) != 0;
+}
+
+/* A marker (removal.h) that came into the page by a prune after it was opened: only at the last of its messages. */
+static bool page_is_marker(const struct store_page *page, uint64_t sequence, const void *record, size_t bytes)
+{
+    uint64_t last = page->order == STORE_NEWEST_FIRST ? page->first : page->first + page->count - 1;
+    return sequence == last && page_is_hidden(record, bytes);
 }
 
 /* Inside: finds the chat's records low .. high in the bulk. *ret_from: the first that is there; returns how many. */
@@ -58,7 +64,8 @@ static uint64_t page_bulk_items(struct store_page *page, DBT *bulk, uint64_t low
         if (count == 0) {
             low = sequence;
         }
-        if (sequence != low + count || sequence > high || (count == 0 && page_is_hidden(record, record_bytes))) {
+        if (sequence != low + count || sequence > high ||
+            (count == 0 && page_is_marker(page, sequence, record, record_bytes))) {
             break;
         }
         page->items[count++] = (struct text){record, record_bytes};
@@ -173,6 +180,9 @@ static enum store_status page_whole_chat(struct txn *txn, struct seek *seek, uin
             ret->high = seek_sequence(seek);
             error = seek_from(seek, chat_number, 0);
             ret->low = error == 0 ? seek_sequence(seek) : 1;
+            if (error == 0 && page_is_hidden(seek->value.data, seek->value.size)) {
+                return store_damaged("messages"); /* a marker is the only record of its chat */
+            }
         }
     }
     return error == 0 || error == DB_NOTFOUND ? STORE_OK : txn_failed(txn, error, "finding a chat's ends");

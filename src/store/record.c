@@ -127,9 +127,13 @@ bool record_chat_decode(struct text record, struct record_chat *ret)
         return false;
     }
     const uint8_t *bytes = (const uint8_t *)record.data;
+    uint64_t number = record_get_u64(bytes + CHAT_NUMBER_AT);
+    if (number > RECORD_CHAT_NUMBER_MAX) {
+        return false;
+    }
     *ret = (struct record_chat){
         .flags = bytes[1],
-        .number = record_get_u64(bytes + CHAT_NUMBER_AT),
+        .number = number,
         .created_at_ns = record_get_u64(bytes + CHAT_CREATED_AT),
         .digest = bytes + CHAT_DIGEST_AT,
         .members_count = (size_t)bytes[CHAT_COUNT_AT] << 8 | bytes[CHAT_COUNT_AT + 1],

@@ -48,9 +48,10 @@
 #define RECORD_TOKEN_BYTES_MAX (11u + RECORD_FAMILY_BYTES + 1u + 2u * TEXT_ID_BYTES_MAX)
 #define RECORD_LOGIN_TIMES_MAX 100u
 #define RECORD_LOGIN_BYTES_MAX (2u + 8u * RECORD_LOGIN_TIMES_MAX)
-#define RECORD_FLAG_USED 1u           /* a refresh token that was used: kept until it expires, to notice a second use */
-#define RECORD_CHAT_HEAD_BYTES 52u    /* up to the first member */
-#define RECORD_MESSAGE_HEAD_BYTES 10u /* up to the id's length */
+#define RECORD_FLAG_USED 1u        /* a refresh token that was used: kept until it expires, to notice a second use */
+#define RECORD_CHAT_HEAD_BYTES 52u /* up to the first member */
+#define RECORD_CHAT_NUMBER_MAX (UINT64_MAX - 1) /* there is a key above all of a chat's */
+#define RECORD_MESSAGE_HEAD_BYTES 10u           /* up to the id's length */
 
 /* Big-endian numbers. */
 void record_put_u64(void *ret, uint64_t value);
@@ -88,7 +89,10 @@ void record_chat_encode(struct buffer *ret, const struct text *members, size_t c
                         const uint8_t digest[CRYPTO_DIGEST_BYTES]);
 void record_chat_stamp(char *record, uint64_t number, uint64_t created_at_ns);
 
-/* False: damaged, or of an unknown version. A record cut after RECORD_CHAT_HEAD_BYTES decodes too, without members. */
+/*
+ * False: damaged, or of an unknown version. A record cut after RECORD_CHAT_HEAD_BYTES decodes too, without members.
+ * The number is at most RECORD_CHAT_NUMBER_MAX.
+ */
 bool record_chat_decode(struct text record, struct record_chat *ret) __attribute__((warn_unused_result));
 
 /* The next member; *at is 0 at first. False: there is none, or the bytes are damaged. */
