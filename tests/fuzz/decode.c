@@ -2,7 +2,9 @@
  * Fuzz target: body and query string to an operation's arguments (src/rpc/decode.h).
  *
  * Input: a letter for the operation ('A' is the first of service/registry.h), a digit (bit 0: the body is called a
- * form, bit 1: the caller is a user), the query string up to a line end, the body.
+ * form, bit 1: the caller is a user, bit 2: the body is inflated), the query string up to a line end, the body. What
+ * inflates stands for what is long, so that a short input reaches the limits: byte 1 for 16,384 letters, 2 for 51
+ * letters, 3 for 250 items of a list.
  *
  * Whatever is accepted keeps the operation's limits as rules.c has them; written anew as JSON and as a form it is
  * accepted again and is the same; a secret never comes out of a query; what is refused says why in UTF-8. And what
@@ -19,8 +21,13 @@
 
 #define WRITTEN_BYTES_MAX (4u << 20)
 
+#define INFLATED_BYTES_MAX (256u << 10)
+#define LONG_BYTES 16384u
+#define ITEMS 250u
+
 static struct arena arena;
 static struct buffer written;
+static struct buffer inflated;
 
 /* The operation that a letter names; they go round. */
 static const struct operation *operation_of(uint8_t letter)
@@ -68,6 +75,39 @@ static void check_again(const struct operation *operation, const struct caller *
 void fuzz_open(void)
 {
     buffer_init(&written, WRITTEN_BYTES_MAX);
+    buffer_init(&inflated, INFLATED_BYTES_MAX);
+}
+
+static void inflate_items(void)
+{
+    static unsigned count;
+    for (unsigned i = 0; i < ITEMS; i++) {
+        buffer_printf(&inflated, "%s\"%u\"", i > 0 ? "," : "", count++ % (5 * ITEMS));
+    }
+}
+
+static struct text inflate(struct text body)
+{
+    static char letters[LONG_BYTES];
+    memset(letters, 'l', sizeof letters);
+    buffer_reset(&inflated);
+    for (size_t i = 0; i < body.bytes && inflated.bytes < INFLATED_BYTES_MAX - 2u * LONG_BYTES; i++) {
+        switch (body.data[i]) {
+        case 1:
+            buffer_append(&inflated, letters, LONG_BYTES);
+            break;
+        case 2:
+            buffer_append(&inflated, letters, TEXT_ID_BYTES_MAX / 5);
+            break;
+        case 3:
+            inflate_items();
+            break;
+        default:
+            buffer_append(&inflated, body.data + i, 1);
+        }
+    }
+    FUZZ_CHECK(!inflated.failed);
+    return (struct text){inflated.data, inflated.bytes};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -81,6 +121,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct request request = {.media = (flags & 1) != 0 ? MEDIA_FORM : MEDIA_JSON};
     request.query = fuzz_until(&input, '\n');
     request.body = fuzz_rest(&input);
+    if ((flags & 4) != 0) {
+        request.body = inflate(request.body);
+    }
 
     struct text value;
     char problem[JSONCHECK_PROBLEM_BYTES_MAX];

@@ -86,7 +86,8 @@ static bool look(void *context, const struct message *m)
     return true;
 }
 
-static void list(const struct chat_ref *chat, const struct page_query *query)
+/* How many messages the page has; -1: it could not be read. */
+static int list(const struct chat_ref *chat, const struct page_query *query)
 {
     struct store_page page;
     uint64_t count = 0;
@@ -99,13 +100,16 @@ static void list(const struct chat_ref *chat, const struct page_query *query)
         FUZZ_CHECK(status != STORE_OK || count == page.count);
     }
     store_page_clear(&page);
+    return status == STORE_OK ? (int)count : -1;
 }
 
-static void append(const struct chat_ref *chat, const char *id)
+static enum store_status append(const struct chat_ref *chat, const char *id)
 {
     const struct message draft = {.id = text_of(id), .author = JANE, .text = TEXT_LITERAL("text")};
     struct message stored;
-    ends_well(store_message_append(home.store, chat, &draft, &stored));
+    enum store_status status = store_message_append(home.store, chat, &draft, &stored);
+    ends_well(status);
+    return status;
 }
 
 static void use_chat(struct text member)
@@ -115,13 +119,14 @@ static void use_chat(struct text member)
     const struct page_query oldest = {.order = STORE_OLDEST_FIRST, .limit = 2, .offset = 1};
     const struct page_query window = {
         .order = STORE_NEWEST_FIRST, .limit = 2, .has_before = true, .has_after = true, .before_ns = 300};
-    list(&chat, &newest);
-    list(&chat, &oldest);
-    list(&chat, &window);
-    append(&chat, "new");
-    append(&chat, "new");
-    append(&chat, "m1");
-    list(&chat, &newest);
+    (void)list(&chat, &newest);
+    (void)list(&chat, &oldest);
+    (void)list(&chat, &window);
+    bool kept = append(&chat, "new") == STORE_OK;
+    FUZZ_CHECK(!kept || append(&chat, "new") == STORE_EXISTS);
+    bool other_kept = append(&chat, "m1") == STORE_OK;
+    int count = list(&chat, &newest);
+    FUZZ_CHECK(count < 0 || count >= (kept ? 1 : 0) + (other_kept ? 1 : 0));
 }
 
 static void create_chat(struct text id)
