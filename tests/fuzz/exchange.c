@@ -10,7 +10,8 @@
  *   FUZZ_SITE=yes        allow_origins and trusted_proxies are set
  *
  * Every answer is well-formed, its JSON is JSON, its error is of the table (answer.h); a sound home is never the reason
- * for a code of 500 and above; what only reads gives the same bytes over either transport; and the home stays sound.
+ * for a code of 500 and above; what only reads gives the same bytes over either transport; what was made or sent is so
+ * once, however often it is asked for; and the home stays sound.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +185,39 @@ static void check_same(const struct gateway_call *call, const struct answer *fir
     FUZZ_CHECK(second.code == first->code && text_equal(second.body, first->body));
 }
 
+/* The id of the chat or message that an answer begins with, as it is spelled. */
+static struct text first_id(struct text body)
+{
+    static const char mark[] = "\"id\":\"";
+    const char *begin = memmem(body.data, body.bytes, mark, sizeof mark - 1);
+    FUZZ_CHECK(begin != NULL);
+    begin += sizeof mark - 1;
+    const char *end = memmem(begin, (size_t)(body.data + body.bytes - begin), "\",\"", 3);
+    FUZZ_CHECK(end != NULL);
+    return (struct text){begin, (size_t)(end - begin)};
+}
+
+static bool begins(struct text body, const char *z)
+{
+    return body.bytes > strlen(z) && memcmp(body.data, z, strlen(z)) == 0;
+}
+
+/* A chat that was made or a message that was sent: the same call again gives the same, unless it lets the id be chosen.
+ */
+static void check_repeated(const struct gateway_call *call, const struct answer *first)
+{
+    struct answer second;
+    bool is_chat = begins(first->body, "{\"chat\":");
+    if (!is_chat && !begins(first->body, "{\"message\":")) {
+        return;
+    }
+    serve(call, &answers[1]);
+    answer_check(call, &answers[1], &second);
+    FUZZ_CHECK(second.code == 200);
+    FUZZ_CHECK(text_equal(second.body, first->body) ||
+               (!is_chat && !text_equal(first_id(second.body), first_id(first->body))));
+}
+
 static void check_last(void)
 {
     home_check(&home, true);
@@ -215,6 +249,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(answer.code < 500);
         if (answer.code == 200 && says(&call, "REQUEST_METHOD", "GET") && body_is_announced(&call)) {
             check_same(&call, &answer);
+        }
+        if (answer.code == 200 && says(&call, "REQUEST_METHOD", "POST")) {
+            check_repeated(&call, &answer);
         }
     }
     arena_reset(&arena);
