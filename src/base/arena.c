@@ -92,3 +92,11 @@ void arena_clear(struct arena *a)
         a->blocks = next;
     }
 }
+
+bool arena_has_memory(size_t bytes)
+{
+    void *volatile memory = malloc(bytes); /* volatile: or the compiler leaves both calls out */
+    bool has = memory != NULL;
+    free(memory);
+    return has;
+}

@@ -25,4 +25,10 @@ void arena_reset(struct arena *a);
 /* Frees everything. A zeroed struct arena is an empty one. */
 void arena_clear(struct arena *a);
 
+/*
+ * True if malloc has so many bytes at hand: they are asked for and given back. For what comes next and is done by a
+ * library that does not stand a malloc that fails. Other threads may still be quicker.
+ */
+bool arena_has_memory(size_t bytes) __attribute__((warn_unused_result));
+
 #endif

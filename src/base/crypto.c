@@ -1,11 +1,12 @@
 #include "base/crypto.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TOKEN_RANDOM_BYTES 32u
-#define DUMMY_SALT_BYTES 16u /* as libsodium's argon2id has them */
+#define DUMMY_SALT_BYTES 16u /* as libsodium's argon2id has them, in a hash made as in a dummy */
 #define DUMMY_HASH_BYTES 32u
 
 _Static_assert(CRYPTO_DIGEST_BYTES == crypto_generichash_BYTES, "BLAKE2b-256");
@@ -93,11 +94,46 @@ static bool hash_copy(struct text hash, char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX]
     return true;
 }
 
+/* What stands in a hash, by the form that libsodium gives it. False: it is of another form. */
+static bool hash_split(const char *z, unsigned *ret_kib, unsigned *ret_passes, uint8_t salt[DUMMY_SALT_BYTES],
+                       uint8_t hash[DUMMY_HASH_BYTES])
+{
+    enum { VARIANT = sodium_base64_VARIANT_ORIGINAL_NO_PADDING };
+    char salt_text[24];
+    char hash_text[48];
+    size_t salt_bytes = 0;
+    size_t hash_bytes = 0;
+    return sscanf(z, "$argon2id$v=19$m=%9u,t=%9u,p=1$%23[^$]$%47[^$]", ret_kib, ret_passes, salt_text, hash_text) ==
+               4 &&
+           sodium_base642bin(salt, DUMMY_SALT_BYTES, salt_text, strlen(salt_text), NULL, &salt_bytes, NULL, VARIANT) ==
+               0 &&
+           sodium_base642bin(hash, DUMMY_HASH_BYTES, hash_text, strlen(hash_text), NULL, &hash_bytes, NULL, VARIANT) ==
+               0 &&
+           salt_bytes == DUMMY_SALT_BYTES && hash_bytes == DUMMY_HASH_BYTES;
+}
+
+/* Not crypto_pwhash_argon2id_str_verify: that one calls a lack of memory a mismatch, and a right secret wrong. */
 bool crypto_password_verify(struct text hash, struct text password)
 {
     char copy[CRYPTO_PASSWORD_HASH_BYTES_MAX];
-    return hash_copy(hash, copy) &&
-           crypto_pwhash_argon2id_str_verify(copy, password.data ? password.data : "", password.bytes) == 0;
+    uint8_t salt[DUMMY_SALT_BYTES];
+    uint8_t wanted[DUMMY_HASH_BYTES];
+    uint8_t found[DUMMY_HASH_BYTES];
+    unsigned kib = 0;
+    unsigned passes = 0;
+    errno = EINVAL;
+    if (!hash_copy(hash, copy) || !hash_split(copy, &kib, &passes, salt, wanted)) {
+        return false;
+    }
+    if (crypto_pwhash_argon2id(found, sizeof found, password.data ? password.data : "", password.bytes, salt, passes,
+                               (size_t)kib * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
+        errno = ENOMEM; /* or its cost is beyond what libsodium does: no hash of ours */
+        return false;
+    }
+    bool same = sodium_memcmp(found, wanted, sizeof found) == 0;
+    sodium_memzero(found, sizeof found);
+    errno = same ? 0 : EINVAL;
+    return same;
 }
 
 bool crypto_password_outdated(struct text hash, uint64_t memory_bytes, unsigned passes)

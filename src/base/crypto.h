@@ -45,7 +45,10 @@ void crypto_wipe(void *secret, size_t bytes);
 bool crypto_password_hash(struct text password, uint64_t memory_bytes, unsigned passes,
                           char ret[CRYPTO_PASSWORD_HASH_BYTES_MAX]) __attribute__((warn_unused_result));
 
-/* True if the hash is this password's. Costs what making it did. */
+/*
+ * True if the hash is this password's. Costs what making it did. False: it is not, or there was no memory to find out:
+ * then errno is ENOMEM, else it is not.
+ */
 bool crypto_password_verify(struct text hash, struct text password) __attribute__((warn_unused_result));
 
 /* True if the hash was made with another cost than this, or is none. */

@@ -1,6 +1,8 @@
 #include "bdb/env.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +12,29 @@
 #include "base/log.h"
 #include "bdb/ballast.h"
 #include "bdb/damage.h"
+#include "bdb/memory.h"
 #include "bdb/sync.h"
 
 uint32_t env_library(void)
 {
     return DB_VERSION_MAJOR * 10000u + DB_VERSION_MINOR * 100u + DB_VERSION_PATCH;
+}
+
+/*
+ * For the library, which by itself tries three times where descriptors or room have run out, and sleeps for 12 s
+ * between: it would do so inside the gate.
+ */
+static int env_open_file(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    int mode = va_arg(args, int);
+    va_end(args);
+    int fd;
+    do {
+        fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
 }
 
 enum store_status env_open(const struct env_options *options, struct env **ret, char problem[GATE_PROBLEM_BYTES_MAX])
@@ -27,6 +47,8 @@ enum store_status env_open(const struct env_options *options, struct env **ret, 
     env->options = *options;
     env->log_fd = -1;
     damage_watch();
+    memory_watch();
+    (void)db_env_set_func_open(env_open_file); /* always 0 */
     enum store_status status = gate_open(options->home, env_library(), &env->gate, problem);
     if (status != STORE_OK) {
         free(env);
@@ -85,8 +107,12 @@ static int env_configure(struct env *env, bool recover)
     const struct env_options *options = &env->options;
     uint64_t giga = UINT64_C(1) << 30;
     handle->set_errcall(handle, env_log_library);
-    int error = handle->set_cachesize(handle, (u_int32_t)(options->cache_bytes / giga),
+    /* What the library hands over, such as statistics, is freed by us: not of the reserve. */
+    int error = handle->set_alloc(handle, malloc, realloc, free);
+    if (error == 0) {
+        error = handle->set_cachesize(handle, (u_int32_t)(options->cache_bytes / giga),
                                       (u_int32_t)(options->cache_bytes % giga), 1);
+    }
     if (error == 0) {
         error = handle->set_lg_bsize(handle, ENV_LOG_BUFFER_BYTES);
     }

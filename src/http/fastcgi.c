@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 
 #define ROLE_RESPONDER 1 /* FastCGI 1.0 section 8, FCGI_RESPONDER */
@@ -27,6 +28,9 @@
 
 /* Descriptors or memory ran out: others will give some back. */
 #define SHORTAGE_WAIT_MS 100
+
+/* What libfcgi allocates for a request: its streams of 8 KiB each, and the parameters. */
+#define REQUEST_BYTES 65536u
 
 /* How much of a request that nobody wanted is read, so that the connection ends well or can be kept. */
 #define UNREAD_BYTES_MAX 1048576u
@@ -183,6 +187,15 @@ static bool fastcgi_next(struct transport *t)
         if (!connection_wait(f, is_new)) {
             connection_close(f);
             return false;
+        }
+        if (!arena_has_memory(REQUEST_BYTES)) {
+            /* libfcgi would end the process. The server answers for us. */
+            bool stopping;
+            log_error("a connection is closed: out of memory");
+            close(f->request.ipcFd);
+            f->request.ipcFd = -1;
+            wait_readable(-1, f->stop->fd, SHORTAGE_WAIT_MS, &stopping);
+            continue;
         }
         /* Or FCGX_Accept_r would close the connection first. It puts what the server asks for in its place. */
         f->request.keepConnection = 1;

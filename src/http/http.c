@@ -27,6 +27,7 @@ struct exchange {
     const struct config *config;
     struct text origin;
     bool discards;
+    bool begun;         /* the server has been sent something */
     struct buffer head; /* status and headers, held back to leave in one piece with the first of the body */
 };
 
@@ -253,6 +254,7 @@ static bool exchange_flush(struct exchange *x)
     if (x->head.bytes == 0) {
         return true;
     }
+    x->begun = true;
     bool sent = x->transport->ops->write(x->transport, x->head.data, x->head.bytes);
     buffer_reset(&x->head);
     return sent;
@@ -269,6 +271,21 @@ static bool exchange_body(void *context, const char *data, size_t bytes)
         return !x->head.failed && exchange_flush(x);
     }
     return exchange_flush(x) && x->transport->ops->write(x->transport, data, bytes);
+}
+
+/* Where there is no memory for any other answer. */
+static bool exchange_last_resort(struct exchange *x)
+{
+    static const char answer[] = "Status: 503 Service Unavailable\r\n"
+                                 "Content-Type: application/json\r\n"
+                                 "Content-Length: 102\r\n"
+                                 "Cache-Control: no-store\r\n"
+                                 "Retry-After: 1\r\n"
+                                 "\r\n"
+                                 "{\"Id\":\"UNAVAILABLE\",\"Code\":503,\"Detail\":\"The service is out of memory\","
+                                 "\"Status\":\"Service Unavailable\"}";
+    size_t head_bytes = (size_t)(strchr(answer, '{') - answer);
+    return x->transport->ops->write(x->transport, answer, x->discards ? head_bytes : sizeof answer - 1);
 }
 
 bool http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)
@@ -294,6 +311,9 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
     bool complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, arena, &reply);
     if (complete) {
         complete = exchange_flush(&x);
+    }
+    if (!complete && !x.begun) {
+        complete = exchange_last_resort(&x);
     }
     if (!complete) {
         log_debug("an answer was broken off");

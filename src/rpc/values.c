@@ -6,6 +6,9 @@
 #include "rpc/bytes.h"
 #include "rpc/form.h"
 #include "rpc/jsoncheck.h"
+#include "rpc/jsonwhole.h"
+
+#define JSON_BYTES_MIN 16384u /* what json-c takes for the smallest of texts, several times over */
 
 enum error_kind values_no_memory(struct error *error)
 {
@@ -271,6 +274,10 @@ enum error_kind values_read_json(struct values *v, struct text body)
     if (json.data[0] != '{') {
         return error_set(v->error, ERROR_INVALID_REQUEST, "the body must be a JSON object");
     }
+    /* json-c 0.16 does not look at what strdup gives it for a member's name, and would follow a null pointer. */
+    if (!arena_has_memory(JSON_BYTES_MIN + json.bytes)) {
+        return values_no_memory(v->error);
+    }
     tokener = json_tokener_new_ex(JSONCHECK_DEPTH_MAX * 2); /* json-c counts levels otherwise; the check has counted */
     if (tokener == NULL) {
         return values_no_memory(v->error);
@@ -279,12 +286,14 @@ enum error_kind values_read_json(struct values *v, struct text body)
     /* No body is longer than an int: max_body is 64 MiB at most (base/config.h). */
     object = json_tokener_parse_ex(tokener, json.data, (int)json.bytes);
     if (object == NULL || !json_object_is_type(object, json_type_object)) {
-        /* What has passed the check is JSON: this is a lack of memory, or the two disagree. */
-        kind = error_set(v->error, ERROR_INVALID_REQUEST, "invalid JSON: %s",
-                         json_tokener_error_desc(json_tokener_get_error(tokener)));
+        /* What has passed the check is JSON: this is a lack of memory (0.16 calls that a success), or they disagree. */
+        enum json_tokener_error error = json_tokener_get_error(tokener);
+        kind = error == json_tokener_success
+                   ? values_no_memory(v->error)
+                   : error_set(v->error, ERROR_INVALID_REQUEST, "invalid JSON: %s", json_tokener_error_desc(error));
         goto out;
     }
-    kind = read_json_object(v, (struct text){NULL, 0}, object);
+    kind = jsonwhole(json, object) ? read_json_object(v, (struct text){NULL, 0}, object) : values_no_memory(v->error);
 out:
     (void)json_object_put(object);
     json_tokener_free(tokener);

@@ -1,5 +1,7 @@
 #include "service/password.h"
 
+#include <errno.h>
+
 #include "base/crypto.h"
 #include "base/slots.h"
 
@@ -74,7 +76,11 @@ static enum error_kind compare(struct call *call, struct text namespace, struct 
     crypto_password_dummy(config->password_memory_bytes, config->password_passes, dummy);
     bool exists = status == STORE_OK && account.hash.bytes > 0;
     struct text hash = exists ? account.hash : text_of(dummy);
-    if (!crypto_password_verify(hash, secret) || !exists) {
+    bool right = crypto_password_verify(hash, secret);
+    if (!right && errno == ENOMEM) {
+        return no_memory(call);
+    }
+    if (!right || !exists) {
         return password_wrong(call);
     }
     *ret_hash = hash;
@@ -103,15 +109,16 @@ static enum error_kind check_in_slot(struct call *call, struct text namespace, s
     if (kind == ERROR_NONE && rehash(call, namespace, id, secret, &hash) == STORE_CONFLICT) {
         kind = compare(call, namespace, id, secret, &hash); /* with what the other login has stored */
     }
-    if (kind != ERROR_NONE) {
+    if (kind == ERROR_UNAUTHORIZED) {
         return kind;
     }
+    /* Also where it could not be compared: that is no wrong guess. */
     status = store_login_succeeded(call->store, namespace, id, call->address);
-    if (status != STORE_OK) {
+    if (kind == ERROR_NONE && status != STORE_OK) {
         return operation_store_error(call, status, ERROR_INTERNAL);
     }
     *ret_hash = hash;
-    return ERROR_NONE;
+    return kind;
 }
 
 enum error_kind password_check(struct call *call, struct text namespace, struct text id, struct text secret,

@@ -228,8 +228,8 @@ class Lab:
         self.threads = concurrent.futures.ThreadPoolExecutor(16)
         self.at_end = []  # functions, called when the workers are gone and before the folder goes
 
-    def home(self, name="home", settings=("threads = 4",)):
-        return server.make_home(self.build, self.folder / name, settings=settings)
+    def home(self, name="home", settings=("threads = 4",), auth="open"):
+        return server.make_home(self.build, self.folder / name, auth, settings)
 
     def worker(self, home, faults="", extra_env=None, like=None, wrap=()):
         return Worker(self, home, faults, extra_env, like, wrap)
