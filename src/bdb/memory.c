@@ -58,7 +58,10 @@ static void *reserve_alloc(size_t bytes)
 void *memory_alloc(size_t bytes)
 {
     void *data = malloc(bytes);
-    return data != NULL ? data : reserve_alloc(bytes);
+    if (data == NULL) {
+        data = reserve_alloc(bytes);
+    }
+    return data;
 }
 
 void *memory_realloc(void *old, size_t bytes)

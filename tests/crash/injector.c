@@ -132,6 +132,8 @@ static mode_t mode_of(int flags, va_list args)
     return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
 }
 
+/* The C library's headers have names for the parameters that programs may not use. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 int open(const char *path, int flags, ...)
 {
     va_list args;
@@ -244,3 +246,4 @@ int posix_memalign(void **ret, size_t alignment, size_t bytes)
     *ret = got;
     return 0;
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
