@@ -37,11 +37,15 @@ static int ballast_open(const struct env_options *options, int flags)
     return open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-/* By its blocks, not its size: a copy of a home may have a hole there. */
+/*
+ * By its blocks, too: a copy of a home may have a hole there. Its size is what it was made for: not so if chats.conf has
+ * changed.
+ */
 static bool ballast_is_whole(int fd, uint64_t bytes)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * BALLAST_BLOCK_BYTES >= bytes;
+    return fstat(fd, &st) == 0 && (uint64_t)st.st_size == bytes &&
+           (uint64_t)st.st_blocks * BALLAST_BLOCK_BYTES >= bytes;
 }
 
 /*
