@@ -16,6 +16,8 @@ _Static_assert(CRYPTO_TOKEN_BYTES + 1 ==
                        sodium_base64_ENCODED_LEN(TOKEN_RANDOM_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
                "prefix and random bits");
 
+_Static_assert(sizeof(struct crypto_digest) == sizeof(crypto_generichash_state), "libsodium's state fits");
+
 bool crypto_init(void)
 {
     return sodium_init() >= 0;
@@ -59,6 +61,23 @@ void crypto_digest_list(const struct text *items, size_t count, uint8_t ret[CRYP
         }
     }
     crypto_generichash_final(&state, ret, CRYPTO_DIGEST_BYTES);
+}
+
+void crypto_digest_begin(struct crypto_digest *digest)
+{
+    crypto_generichash_init((crypto_generichash_state *)(void *)digest, NULL, 0, CRYPTO_DIGEST_BYTES);
+}
+
+void crypto_digest_add(struct crypto_digest *digest, const void *data, size_t bytes)
+{
+    if (bytes > 0) {
+        crypto_generichash_update((crypto_generichash_state *)(void *)digest, data, bytes);
+    }
+}
+
+void crypto_digest_end(struct crypto_digest *digest, uint8_t ret[CRYPTO_DIGEST_BYTES])
+{
+    crypto_generichash_final((crypto_generichash_state *)(void *)digest, ret, CRYPTO_DIGEST_BYTES);
 }
 
 void crypto_random(void *ret, size_t bytes)

@@ -31,6 +31,15 @@ void crypto_uuid(char ret[CRYPTO_UUID_BYTES]);
 /* BLAKE2b-256 of the items, each preceded by its length as 4 big-endian bytes: no two lists share their bytes. */
 void crypto_digest_list(const struct text *items, size_t count, uint8_t ret[CRYPTO_DIGEST_BYTES]);
 
+/* BLAKE2b-256 of bytes that come in parts: begin, add, end. */
+struct crypto_digest {
+    _Alignas(64) uint8_t state[384]; /* libsodium's crypto_generichash_state */
+};
+
+void crypto_digest_begin(struct crypto_digest *digest);
+void crypto_digest_add(struct crypto_digest *digest, const void *data, size_t bytes);
+void crypto_digest_end(struct crypto_digest *digest, uint8_t ret[CRYPTO_DIGEST_BYTES]);
+
 /* `bytes` random bytes. */
 void crypto_random(void *ret, size_t bytes);
 

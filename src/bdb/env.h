@@ -57,6 +57,7 @@ struct env_options {
     uint64_t checkpoint_bytes;
     unsigned checkpoint_s;
     bool keep_logs;
+    bool restoring; /* recovery reads all log files that are there, not only those since the last checkpoint */
     const struct env_tree *trees; /* as long as the env */
     int trees_count;              /* up to ENV_TREES_MAX */
     /*

@@ -60,10 +60,11 @@ static int recovery_reserve_regions(const char *home)
     return error;
 }
 
-/* Opens with DB_RECOVER; the library's error. */
+/* Opens with DB_RECOVER, or after a restore with DB_RECOVER_FATAL; the library's error. */
 static int recovery_open(struct env *env, enum store_status *ret_status)
 {
-    int error = env_open_handles(env, DB_RECOVER | DB_CREATE, ret_status);
+    u_int32_t how = env->options.restoring ? DB_RECOVER_FATAL : DB_RECOVER;
+    int error = env_open_handles(env, how | DB_CREATE, ret_status);
     if (error == 0 && *ret_status == STORE_OK && (damage_met() || damage_look_at_blank_pages(env))) {
         env_close_handles(env);
         error = EIO;

@@ -33,6 +33,8 @@ struct command {
 int command_init(const struct command_context *context, int argc, char **argv);
 int command_check(const struct command_context *context, int argc, char **argv);
 int command_recover(const struct command_context *context, int argc, char **argv);
+int command_backup(const struct command_context *context, int argc, char **argv);
+int command_restore(const struct command_context *context, int argc, char **argv);
 int command_stats(const struct command_context *context, int argc, char **argv);
 int command_prune(const struct command_context *context, int argc, char **argv);
 int command_namespace_list(const struct command_context *context, int argc, char **argv);

@@ -95,6 +95,40 @@ struct store_removal {
 enum store_status store_namespace_remove(struct store *store, struct store_removal *report)
     __attribute__((warn_unused_result));
 
+/* A backup of the home, which may be in use. */
+struct store_backup {
+    const char *folder; /* where to: absent or empty, or where a backup was broken off, outside the home */
+    bool incremental;   /* adds to the finished backup in `folder` what the log got since */
+    void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, in the caller's thread; may be NULL */
+    void *context;
+};
+
+/*
+ * STORE_OK: the folder holds a backup, on the disk, with everything that was acknowledged before the call. Anything
+ * else: why is one sentence in `problem`; what was begun has been removed, and an earlier backup is as it was.
+ * STORE_FULL: no room. STORE_CORRUPT: a page is damaged, `problem` says which.
+ */
+enum store_status store_backup(struct store *store, const struct store_backup *order,
+                               char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
+
+/* A home that a restoring was broken off in has this file: it cannot be opened. */
+#define STORE_RESTORING_MARKER "restoring"
+
+struct store_restore {
+    const char *home;   /* where to: absent, empty, or where a restoring was broken off */
+    const char *folder; /* the backup */
+    const char *logs;   /* a folder of log files that go on where the backup ends; may be NULL */
+    void (*progress)(void *context, const char *verb, uint64_t done, uint64_t total); /* bytes; may be NULL */
+    void *context;
+};
+
+/*
+ * Makes a home of a backup. STORE_OK: it is whole and on the disk. Anything else: why is one sentence in `problem`; the
+ * home, if it was begun, has the marker. STORE_CORRUPT: the backup is damaged, nothing was begun.
+ */
+enum store_status store_restore(const struct store_restore *order, char problem[CONFIG_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
 struct store_check {
     uint64_t chats;
     uint64_t messages;

@@ -18,6 +18,10 @@ struct store {
     uint64_t (*now_ns)(void); /* timestamp_now_ns; a test puts its own clock here */
 };
 
+/* As store_open; `restoring`: of a home that is being restored, whose first recovery reads every log file. */
+enum store_status store_open_as(const struct config *config, bool restoring, struct store **ret,
+                                char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
+
 /* What callers have checked already (store/store.h), as far as the sizes of our keys and records depend on it. */
 static inline bool id_fits(struct text id)
 {

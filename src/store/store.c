@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "store/admin.h"
 #include "store/internal.h"
 #include "store/token_cache.h"
 
@@ -62,7 +63,14 @@ static bool store_is_local(const char *home)
     }
 }
 
-static bool store_home_is_good(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+static bool store_is_restoring(const char *home)
+{
+    char path[PATH_MAX];
+    return (size_t)snprintf(path, sizeof path, "%s/" STORE_RESTORING_MARKER, home) < sizeof path &&
+           access(path, F_OK) == 0;
+}
+
+static bool store_home_is_good(const char *home, bool restoring, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     struct stat st;
     const char *wrong = NULL;
@@ -76,6 +84,8 @@ static bool store_home_is_good(const char *home, char problem[CONFIG_PROBLEM_BYT
         wrong = "others may enter it: its mode must be 0700";
     } else if (!store_is_local(home)) {
         wrong = "it is on a network or FUSE file system; it must be on a local disk";
+    } else if (!restoring && store_is_restoring(home)) {
+        wrong = "it is being restored, or that was broken off: run 'chatsctl restore' again";
     }
     if (wrong != NULL) {
         snprintf(problem, CONFIG_PROBLEM_BYTES_MAX, "cannot use the home '%.200s': %s", home, wrong);
@@ -83,9 +93,10 @@ static bool store_home_is_good(const char *home, char problem[CONFIG_PROBLEM_BYT
     return wrong == NULL;
 }
 
-enum store_status store_open(const struct config *config, struct store **ret, char problem[CONFIG_PROBLEM_BYTES_MAX])
+enum store_status store_open_as(const struct config *config, bool restoring, struct store **ret,
+                                char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
-    if (!store_home_is_good(config->home, problem)) {
+    if (!store_home_is_good(config->home, restoring, problem)) {
         return STORE_UNAVAILABLE;
     }
     if (!crypto_init()) {
@@ -103,6 +114,7 @@ enum store_status store_open(const struct config *config, struct store **ret, ch
         .checkpoint_bytes = config->checkpoint_bytes,
         .checkpoint_s = config->checkpoint_s,
         .keep_logs = config->keep_logs,
+        .restoring = restoring,
         .trees = trees_table(),
         .trees_count = TREES,
         .opened = trees_opened,
@@ -123,6 +135,11 @@ enum store_status store_open(const struct config *config, struct store **ret, ch
     }
     *ret = store;
     return STORE_OK;
+}
+
+enum store_status store_open(const struct config *config, struct store **ret, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    return store_open_as(config, false, ret, problem);
 }
 
 void store_close(struct store *store)

@@ -1,0 +1,41 @@
+/*
+ * logs: the log files of a folder, and what of them a backup and its restoring must know.
+ */
+#ifndef CHATS_STORE_LOGS_H
+#define CHATS_STORE_LOGS_H
+
+#include <inttypes.h>
+
+#include "store/copying.h"
+#include "store/internal.h"
+
+#define LOGS_NAME "log.%010" PRIu32 /* Berkeley DB's own naming of log files */
+#define LOGS_NAME_BYTES 15u         /* with its NUL */
+
+void logs_name(uint32_t number, char ret[LOGS_NAME_BYTES]);
+
+/* True if it is a log file's name; then its number. */
+bool logs_number(const char *name, uint32_t *ret);
+
+/*
+ * The numbers of the folder's first and last log file; 0 and 0: there is none. STORE_UNAVAILABLE if one between them is
+ * missing.
+ */
+enum store_status logs_range(const struct copying *copying, const char *folder, uint32_t *ret_first, uint32_t *ret_last)
+    __attribute__((warn_unused_result));
+
+/*
+ * Inside: the number of the first log file that recovery needs with trees as they are on the disk now or later: that of
+ * the last checkpoint. The library's error.
+ */
+int logs_needed(DB_ENV *handle, uint32_t first, uint32_t *ret) __attribute__((warn_unused_result));
+
+/*
+ * Which trees were made within the log files of the folder, which nobody uses. The log has all of such a tree from its
+ * beginning, and recovery makes it anew: it moves the new file over one that is there already, but keeps that one's
+ * pages in its cache, where it then takes them for written. So such a tree's file must not be there. The library's
+ * error.
+ */
+int logs_trees_made(const char *folder, bool ret_made[TREES]) __attribute__((warn_unused_result));
+
+#endif
