@@ -29,6 +29,10 @@ static const struct command commands[] = {
      command_namespace_list},
     {"namespace", "remove", "NS", "remove all chats, messages, accounts and tokens of NS", COMMAND_NEEDS_STORE,
      command_namespace_remove},
+    {"export", NULL, "[FILE]", "print all chats and messages as JSON Lines, or write them to FILE", COMMAND_NEEDS_STORE,
+     command_export},
+    {"import", NULL, "[FILE]", "take in an export, from standard input or FILE; again does no harm",
+     COMMAND_NEEDS_STORE, command_import},
     {"account", "add", ID_NAMESPACE " [--type user|service]", "make an account; asks for its secret",
      COMMAND_NEEDS_STORE, command_account_add},
     {"account", "list", "[--namespace NS]", "print id, type and time of making, by tabs", COMMAND_NEEDS_STORE,
@@ -67,6 +71,17 @@ bool command_no_arguments(int argc, char **argv)
         (void)command_fail("'%s' takes no argument '%s'", argv[0], argv[1]);
         return false;
     }
+    return true;
+}
+
+bool command_file_argument(int argc, char **argv, const char **ret_path)
+{
+    int words = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1; /* after "--": a file's name may begin with a dash */
+    if (argc > words + 1 || (words == 1 && argc == 2 && argv[1][0] == '-' && argv[1][1] != '\0')) {
+        (void)command_fail("'%s' takes no argument '%s'", argv[0], argv[argc - 1]);
+        return false;
+    }
+    *ret_path = argc == words + 1 && strcmp(argv[words], "-") != 0 ? argv[words] : NULL;
     return true;
 }
 

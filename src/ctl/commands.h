@@ -39,6 +39,8 @@ int command_stats(const struct command_context *context, int argc, char **argv);
 int command_prune(const struct command_context *context, int argc, char **argv);
 int command_namespace_list(const struct command_context *context, int argc, char **argv);
 int command_namespace_remove(const struct command_context *context, int argc, char **argv);
+int command_export(const struct command_context *context, int argc, char **argv);
+int command_import(const struct command_context *context, int argc, char **argv);
 int command_account_add(const struct command_context *context, int argc, char **argv);
 int command_account_list(const struct command_context *context, int argc, char **argv);
 int command_account_passwd(const struct command_context *context, int argc, char **argv);
@@ -54,6 +56,9 @@ int command_fail_status(const char *what, enum store_status status);
 
 /* True if no arguments follow the command's name; else says so. */
 bool command_no_arguments(int argc, char **argv) __attribute__((warn_unused_result));
+
+/* The one argument FILE that may follow; *ret_path is NULL without it and for "-". False: more than that; said so. */
+bool command_file_argument(int argc, char **argv, const char **ret_path) __attribute__((warn_unused_result));
 
 /* A process of root becomes the home's owner for good, so that it leaves no file behind that the workers cannot use. */
 bool command_become_owner(const char *home) __attribute__((warn_unused_result));

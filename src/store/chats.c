@@ -5,16 +5,6 @@
 #include "base/fault.h"
 #include "store/internal.h"
 
-struct chat_create {
-    struct store *store;
-    struct text namespace;
-    const struct chat *draft;
-    struct arena *arena;
-    struct buffer record; /* the new chat's, but for number and time */
-    uint8_t digest[CRYPTO_DIGEST_BYTES];
-    struct chat *ret;
-};
-
 static bool chat_has_member(const struct record_chat *chat, struct text member)
 {
     struct text item;
@@ -155,7 +145,7 @@ static bool members_fit(const struct text *members, size_t count)
     return fit;
 }
 
-static enum store_status chat_create_body(struct txn *txn, void *args)
+enum store_status chat_create_body(struct txn *txn, void *args)
 {
     struct chat_create *create = args;
     enum store_status status = chat_find_by_members(txn, create);
@@ -177,31 +167,37 @@ static enum store_status chat_create_body(struct txn *txn, void *args)
     if (status != STORE_OK) {
         return status;
     }
-    uint64_t now_ns = create->store->now_ns();
-    record_chat_stamp(create->record.data, number, now_ns);
+    uint64_t created_at_ns = create->imported ? create->draft->created_at_ns : create->store->now_ns();
+    record_chat_stamp(create->record.data, number, created_at_ns);
     DBT value = store_dbt(create->record.data, create->record.bytes);
     error = chats->put(chats, txn->handle, &key, &value, 0);
     if (error != 0) {
         return txn_failed(txn, error, "storing a chat");
     }
     *create->ret = *create->draft;
-    create->ret->created_at_ns = now_ns;
+    create->ret->created_at_ns = created_at_ns;
     return STORE_OK;
+}
+
+void chat_create_prepare(struct chat_create *create)
+{
+    const struct chat *draft = create->draft;
+    assert(id_fits(create->namespace) && id_fits(draft->id) && members_fit(draft->members, draft->members_count));
+    crypto_digest_list(draft->members, draft->members_count, create->digest);
+    if (fault_value(FAULT_WEAK_DIGEST) != 0) {
+        memset(create->digest, 0, sizeof create->digest);
+    }
+    buffer_init(&create->record, RECORD_CHAT_HEAD_BYTES + STORE_MEMBERS_MAX * (1 + TEXT_ID_BYTES_MAX));
+    record_chat_encode(&create->record, draft->members, draft->members_count, create->digest);
 }
 
 enum store_status store_chat_create(struct store *store, struct text namespace, const struct chat *draft,
                                     struct arena *arena, struct chat *ret)
 {
-    assert(id_fits(namespace) && id_fits(draft->id) && members_fit(draft->members, draft->members_count));
     struct chat result = {0};
     struct chat_create create = {
         .store = store, .namespace = namespace, .draft = draft, .arena = arena, .ret = &result};
-    crypto_digest_list(draft->members, draft->members_count, create.digest);
-    if (fault_value(FAULT_WEAK_DIGEST) != 0) {
-        memset(create.digest, 0, sizeof create.digest);
-    }
-    buffer_init(&create.record, RECORD_CHAT_HEAD_BYTES + STORE_MEMBERS_MAX * (1 + TEXT_ID_BYTES_MAX));
-    record_chat_encode(&create.record, draft->members, draft->members_count, create.digest);
+    chat_create_prepare(&create);
     enum store_status status =
         create.record.failed ? STORE_NO_MEMORY : txn_write(store->env, chat_create_body, &create);
     buffer_clear(&create.record);

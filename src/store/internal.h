@@ -48,6 +48,25 @@ enum store_status store_damaged(const char *tree);
 enum store_status chat_find(struct txn *txn, const struct chat_ref *ref, uint64_t *ret_number)
     __attribute__((warn_unused_result));
 
+/* The making of a chat: store_chat_create in three steps, for who makes several in one transaction. */
+struct chat_create {
+    struct store *store;
+    struct text namespace;
+    const struct chat *draft;
+    bool imported; /* its time is the draft's, not now */
+    struct arena *arena;
+    struct chat *ret;
+    /* chat_create_prepare's: */
+    struct buffer record; /* the new chat's, but for number and time; to be cleared. May have failed */
+    uint8_t digest[CRYPTO_DIGEST_BYTES];
+};
+
+/* Outside, with the first part set: encodes and digests. */
+void chat_create_prepare(struct chat_create *create);
+
+/* A body, args a struct chat_create: results as store_chat_create's. It changes nothing unless it is STORE_OK. */
+enum store_status chat_create_body(struct txn *txn, void *args) __attribute__((warn_unused_result));
+
 /* In a body: the head of the chat's last record, a marker too (removal.h). *ret_sequence is 0 if the chat has none. */
 enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
                                struct record_message *ret) __attribute__((warn_unused_result));
