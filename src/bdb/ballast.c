@@ -38,8 +38,8 @@ static int ballast_open(const struct env_options *options, int flags)
 }
 
 /*
- * By its blocks, too: a copy of a home may have a hole there. Its size is what it was made for: not so if chats.conf has
- * changed.
+ * By its blocks, too: a copy of a home may have a hole there. Its size is what it was made for: not so if chats.conf
+ * has changed.
  */
 static bool ballast_is_whole(int fd, uint64_t bytes)
 {
