@@ -151,7 +151,12 @@ enum store_status env_checkpoint(struct env *env, bool force)
         return STORE_OK;
     }
     if (atomic_load(&env->gate->page->full) != 0) {
-        return STORE_OK; /* nobody writes since the last recovery, and that ended with a checkpoint */
+        /* Nobody writes since the recovery that follows, and that ends with a checkpoint: so it must have been. */
+        enum store_status recovered = force ? env_enter(env, GATE_CHECKPOINTING) : STORE_OK;
+        if (force && recovered == STORE_OK) {
+            env_leave(env);
+        }
+        return recovered;
     }
     int error = gate_trylock_robust(&env->gate->page->checkpointer);
     if (error != 0 && error != EOWNERDEAD) {
