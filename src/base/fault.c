@@ -22,6 +22,7 @@ static const char *const names[FAULTS] = {
     [FAULT_CLOCK_FILE] = "clock_file",
     [FAULT_HOLD_MS] = "hold_ms",
     [FAULT_LOG_FILE_KB] = "log_file_kb",
+    [FAULT_ACK_BEFORE_SYNC] = "ack_before_sync",
     [FAULT_NO_THROTTLE] = "no_throttle",
 };
 

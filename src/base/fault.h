@@ -21,6 +21,7 @@ enum fault {
     FAULT_CLOCK_FILE,         /* clock_file: seconds to add to the clock are read from home/test-clock at each look */
     FAULT_HOLD_MS,            /* hold_ms=N: a writer stays N ms inside the gate before it commits */
     FAULT_LOG_FILE_KB,        /* log_file_kb=N: log files of N KiB */
+    FAULT_ACK_BEFORE_SYNC,    /* ack_before_sync: an answer is given first and the log synced after it */
     FAULT_NO_THROTTLE,        /* no_throttle: login attempts are never refused, nor counted */
     FAULTS
 };

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "bdb/damage.h"
@@ -147,6 +148,9 @@ static enum store_status checkpoint_remove_logs(struct env *env)
 
 enum store_status env_checkpoint(struct env *env, bool force)
 {
+    if (fault_value(FAULT_ACK_BEFORE_SYNC) != 0 && sync_wait(env, sync_ticket(env)) != STORE_OK) {
+        return STORE_UNAVAILABLE;
+    }
     if (!force && !checkpoint_is_due(env)) {
         return STORE_OK;
     }

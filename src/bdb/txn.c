@@ -72,6 +72,9 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
     }
     uint64_t ticket = sync_ticket(env);
     env_leave(env);
+    if (fault_value(FAULT_ACK_BEFORE_SYNC) != 0) {
+        return status; /* the sync comes with env_checkpoint, after the answer */
+    }
     if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
         return status;
     }
