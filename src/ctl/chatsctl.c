@@ -31,6 +31,8 @@ static const struct command commands[] = {
      command_namespace_remove},
     {"export", NULL, "[FILE]", "print all chats and messages as JSON Lines, or write them to FILE", COMMAND_NEEDS_STORE,
      command_export},
+    {"salvage", NULL, "[FILE]", "print what can be read of a damaged home, as an export", COMMAND_NEEDS_NOTHING,
+     command_salvage},
     {"import", NULL, "[FILE]", "take in an export, from standard input or FILE; again does no harm",
      COMMAND_NEEDS_STORE, command_import},
     {"account", "add", ID_NAMESPACE " [--type user|service]", "make an account; asks for its secret",

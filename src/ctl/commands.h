@@ -40,6 +40,7 @@ int command_prune(const struct command_context *context, int argc, char **argv);
 int command_namespace_list(const struct command_context *context, int argc, char **argv);
 int command_namespace_remove(const struct command_context *context, int argc, char **argv);
 int command_export(const struct command_context *context, int argc, char **argv);
+int command_salvage(const struct command_context *context, int argc, char **argv);
 int command_import(const struct command_context *context, int argc, char **argv);
 int command_account_add(const struct command_context *context, int argc, char **argv);
 int command_account_list(const struct command_context *context, int argc, char **argv);
