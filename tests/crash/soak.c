@@ -1,7 +1,7 @@
 /*
  * soak: mixed load for hours, with kills, backups that are restored, and prunes; what must be bounded is.
  *
- *   soak [--build DIR] [--seconds N | --minutes N] [--rate N] [--processes N] [--clients N] [--seed N] [--no-compact]
+ *   soak [--build DIR] [--seconds N | --minutes N] [--rate N] [--processes N] [--clients N] [--seed N] [--compact]
  *
  * The load is paced (--rate: calls a second), so that hours of it fit on a machine that does other things. A worker is
  * killed every 2 to 5 s, half of them inside the gate if somebody is caught there. Every minute a backup is made; every
@@ -138,7 +138,7 @@ static bool options_read(int argc, char **argv, struct soak *k)
         {"processes", required_argument, NULL, 'p'},
         {"clients", required_argument, NULL, 'c'},
         {"seed", required_argument, NULL, 'd'},
-        {"no-compact", no_argument, NULL, 'n'},
+        {"compact", no_argument, NULL, 'n'},
         {NULL, 0, NULL, 0},
     };
     struct storm_options *o = &k->storm.options;
@@ -168,7 +168,7 @@ static bool options_read(int argc, char **argv, struct soak *k)
             o->seed = strtoull(value, NULL, 10);
             break;
         case 'n':
-            k->compacts = false;
+            k->compacts = true;
             break;
         default:
             return false;
@@ -181,7 +181,7 @@ static bool options_read(int argc, char **argv, struct soak *k)
 
 int main(int argc, char **argv)
 {
-    static struct soak k = {.storm.promises_lock = PTHREAD_MUTEX_INITIALIZER, .compacts = true};
+    static struct soak k = {.storm.promises_lock = PTHREAD_MUTEX_INITIALIZER};
     struct storm *s = &k.storm;
     char settings[128];
     char problem[FLEET_PROBLEM_BYTES_MAX];
