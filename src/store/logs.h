@@ -32,9 +32,9 @@ int logs_needed(DB_ENV *handle, uint32_t first, uint32_t *ret) __attribute__((wa
 
 /*
  * Which trees were made within the log files of the folder, which nobody uses. The log has all of such a tree from its
- * beginning, and recovery makes it anew: it moves the new file over one that is there already, but keeps that one's
- * pages in its cache, where it then takes them for written. So such a tree's file must not be there. The library's
- * error.
+ * beginning, and recovery makes it anew: it would move the new file over one that is there already, whose pages may be
+ * in its cache by then (__fop_rename_recover; it has not been seen to go wrong). So such a tree's file is left away.
+ * The library's error.
  */
 int logs_trees_made(const char *folder, bool ret_made[TREES]) __attribute__((warn_unused_result));
 
