@@ -13,6 +13,7 @@
 #include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "bdb/memory.h"
+#include "bdb/replace.h"
 #include "bdb/sync.h"
 
 uint32_t env_library(void)
@@ -133,26 +134,26 @@ static int env_configure(struct env *env, bool recover)
     return error;
 }
 
-static int env_open_tree(struct env *env, int index, u_int32_t create)
+int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t create)
 {
     const struct env_tree *tree = &env->options.trees[index];
-    char file[64];
-    snprintf(file, sizeof file, "%s.db", tree->name);
-    int error = db_create(&env->trees[index], env->handle, 0);
+    char file[80];
+    snprintf(file, sizeof file, "%s%s.db", shadow ? REPLACE_PREFIX : "", tree->name);
+    int error = db_create(&trees[index], env->handle, 0);
     if (error != 0) {
-        env->trees[index] = NULL;
+        trees[index] = NULL;
         return error;
     }
-    DB *db = env->trees[index];
+    DB *db = trees[index];
     error = db->set_pagesize(db, ENV_PAGE_BYTES);
     if (error == 0) {
-        error = db->set_flags(db, DB_CHKSUM | tree->flags);
+        error = db->set_flags(db, DB_CHKSUM | tree->flags | (shadow ? DB_TXN_NOT_DURABLE : 0));
     }
     if (error == 0) {
         error = db->open(db, NULL, file, NULL, DB_BTREE, DB_AUTO_COMMIT | create, 0600);
     }
     if (error == 0 && tree->primary >= 0) {
-        DB *primary = env->trees[tree->primary];
+        DB *primary = trees[tree->primary];
         error = primary->associate(primary, NULL, db, tree->key, DB_IMMUTABLE_KEY);
     }
     if (error != 0) {
@@ -181,7 +182,10 @@ static int env_open_trees(struct env *env, bool may_create)
         int index = is_whole ? i : (i + 1) % options->trees_count;
         bool add = may_create && is_whole && index > 0 && options->may_add != NULL && !env_has_tree(env, index) &&
                    options->may_add(env->trees[0], index);
-        int error = env_open_tree(env, index, create || add ? DB_CREATE : 0);
+        int error = env_open_tree(env, env->trees, index, false, create || add ? DB_CREATE : 0);
+        if (error == 0 && may_create && is_whole && i == 0 && options->replaces) {
+            error = replace_settle(env, env->trees[0]);
+        }
         if (error != 0) {
             return error;
         }
@@ -236,7 +240,10 @@ int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status
     if (error == 0) {
         error = env_open_trees(env, (recover_flags & DB_CREATE) != 0);
     }
-    if (error == 0) {
+    if (error == DB_OLD_VERSION) {
+        error = 0;
+        *ret_status = STORE_CORRUPT; /* replace.h */
+    } else if (error == 0) {
         *ret_status = env->options.opened(env->handle, env->trees);
     }
     if (error != 0 || *ret_status != STORE_OK) {

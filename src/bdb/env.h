@@ -65,6 +65,7 @@ struct env_options {
      * Anything but STORE_OK refuses the environment.
      */
     enum store_status (*opened)(DB_ENV *handle, DB **trees);
+    bool replaces; /* the first tree is where replace.h has its records */
     /*
      * Called under the gate, in recovery, when the file of a tree is missing from a home that is whole: true if an
      * older program made the home without that tree, which is made then. `first` is the first tree, open. NULL: never.
@@ -132,9 +133,13 @@ int env_log_end(DB_ENV *handle, uint64_t *ret) __attribute__((warn_unused_result
 /* Library's version as struct gate_identity has it. */
 uint32_t env_library(void);
 
-/* Shared between env.c and recovery.c. Under the gate; on failure no handle is left open and nothing was published. */
+/* Shared between env.c, recovery.c and shadow.c. Under the gate; on failure no handle is left open and nothing was
+ * published. */
 enum store_status env_recover(struct env *env) __attribute__((warn_unused_result));
 int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status *ret_status)
+    __attribute__((warn_unused_result));
+/* shadow: as shadow.h has it. The library's error; the handle, where one was made, is left in trees[index]. */
+int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t create)
     __attribute__((warn_unused_result));
 void env_abandon(struct env *env);
 void env_close_handles(struct env *env);

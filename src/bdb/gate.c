@@ -303,6 +303,38 @@ void gate_set_phase(struct gate *gate, enum gate_phase phase)
     atomic_store_explicit(&gate->page->holder_phase, (uint32_t)phase, memory_order_release);
 }
 
+void gate_watch_chats(struct gate *gate, bool watch)
+{
+    gate->page->chats_watched = watch ? 1 : 0;
+    gate->page->chats_count = 0;
+}
+
+void gate_chat_changed(struct gate *gate, uint64_t chat_number)
+{
+    struct gate_page *page = gate->page;
+    if (page->chats_watched == 0 || page->chats_count > GATE_CHATS_CHANGED) {
+        return;
+    }
+    for (uint32_t i = 0; i < page->chats_count; i++) {
+        if (page->chats_changed[i] == chat_number) {
+            return;
+        }
+    }
+    if (page->chats_count < GATE_CHATS_CHANGED) {
+        page->chats_changed[page->chats_count] = chat_number;
+    }
+    page->chats_count++;
+}
+
+uint32_t gate_take_chats(struct gate *gate, uint64_t ret[GATE_CHATS_CHANGED])
+{
+    struct gate_page *page = gate->page;
+    uint32_t count = page->chats_count;
+    memcpy(ret, page->chats_changed, (count < GATE_CHATS_CHANGED ? count : GATE_CHATS_CHANGED) * sizeof *ret);
+    page->chats_count = 0;
+    return count;
+}
+
 void gate_unlock(struct gate *gate)
 {
     atomic_store_explicit(&gate->page->holder_phase, GATE_IDLE, memory_order_relaxed);
@@ -317,6 +349,12 @@ void gate_want_recovery(struct gate *gate, const char *reason)
 {
     atomic_fetch_add(&gate->page->recovery_wanted, 1);
     log_warning("recovery is wanted: %s", reason);
+}
+
+void gate_plan_recovery(struct gate *gate, const char *reason)
+{
+    atomic_fetch_add(&gate->page->recovery_wanted, 1);
+    log_info("recovery is wanted: %s", reason);
 }
 
 bool gate_recovery_wanted(const struct gate *gate)

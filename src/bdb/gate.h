@@ -37,8 +37,9 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 5u         /* raise it whenever struct gate_page changes */
-#define GATE_WAIT_MS 10000u    /* how long a caller waits for a holder that lives but does not leave */
+#define GATE_LAYOUT 6u      /* raise it whenever struct gate_page changes */
+#define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
+#define GATE_CHATS_CHANGED 256u
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
 #define GATE_PROBLEM_BYTES_MAX 512u
 
@@ -109,6 +110,12 @@ struct gate_page {
 
     _Atomic uint64_t tokens_epoch; /* changes when a token is revoked: store/token_cache.h */
 
+    /* The chats whose messages changed since somebody took the list, while somebody wants it (shadow.h): by the holder.
+     */
+    uint32_t chats_watched; /* somebody does */
+    uint32_t chats_count;   /* more than the list holds: it is no longer complete */
+    uint64_t chats_changed[GATE_CHATS_CHANGED];
+
     /* Counted since the page was set up, for `chatsctl stats` and the tests. */
     _Atomic uint64_t recoveries;
     _Atomic uint64_t recovery_longest_ns;
@@ -144,6 +151,18 @@ enum store_status gate_lock(struct gate *gate, enum gate_phase phase) __attribut
 /* Says what the holder does from here on. Only by the holder. */
 void gate_set_phase(struct gate *gate, enum gate_phase phase);
 
+/* Only by the holder: from here on changed chats are listed, from none on; or no longer. */
+void gate_watch_chats(struct gate *gate, bool watch);
+
+/* Only by the holder: this chat's messages change in the holder's transaction. */
+void gate_chat_changed(struct gate *gate, uint64_t chat_number);
+
+/*
+ * Only by the holder: takes the list, and begins it again. Returns how many there are, GATE_CHATS_CHANGED + 1 if there
+ * were more than it holds.
+ */
+uint32_t gate_take_chats(struct gate *gate, uint64_t ret[GATE_CHATS_CHANGED]);
+
 /* Gives the gate back. Only by the holder. */
 void gate_unlock(struct gate *gate);
 
@@ -156,6 +175,9 @@ uint64_t gate_live_processes(const struct gate *gate);
 /* Says that the environment must be recovered before it is used again; anybody may, held or not. The reason is logged.
  */
 void gate_want_recovery(struct gate *gate, const char *reason);
+
+/* The same where nothing is wrong: it is no warning. */
+void gate_plan_recovery(struct gate *gate, const char *reason);
 
 bool gate_recovery_wanted(const struct gate *gate);
 

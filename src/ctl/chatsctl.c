@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"restore", NULL, "DIR [--logs FOLDER]", "make the home anew of the backup in DIR", COMMAND_NEEDS_NOTHING,
      command_restore},
     {"stats", NULL, "", "print what is stored and how it went", COMMAND_NEEDS_STORE, command_stats},
+    {"compact", NULL, "", "give the free space of the messages' trees back", COMMAND_NEEDS_STORE, command_compact},
     {"prune", NULL, "--before TIME [--namespace NS]", "remove the messages sent before TIME (RFC 3339)",
      COMMAND_NEEDS_STORE, command_prune},
     {"namespace", "list", "", "print each namespace, its chats and accounts, by tabs", COMMAND_NEEDS_STORE,

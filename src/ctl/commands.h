@@ -36,6 +36,7 @@ int command_recover(const struct command_context *context, int argc, char **argv
 int command_backup(const struct command_context *context, int argc, char **argv);
 int command_restore(const struct command_context *context, int argc, char **argv);
 int command_stats(const struct command_context *context, int argc, char **argv);
+int command_compact(const struct command_context *context, int argc, char **argv);
 int command_prune(const struct command_context *context, int argc, char **argv);
 int command_namespace_list(const struct command_context *context, int argc, char **argv);
 int command_namespace_remove(const struct command_context *context, int argc, char **argv);

@@ -63,6 +63,24 @@ struct store_prune {
  */
 enum store_status store_prune(struct store *store, struct store_prune *prune) __attribute__((warn_unused_result));
 
+/* Set step and context before; they may be NULL. */
+struct store_compact {
+    uint64_t messages;                                                /* to copy, as counted in the beginning */
+    uint64_t bytes;                                                   /* of them */
+    uint64_t needed;                                                  /* free bytes that it needs */
+    uint64_t copied;                                                  /* so far */
+    void (*step)(void *context, const struct store_compact *compact); /* after each transaction, outside */
+    void *context;
+};
+
+/*
+ * Gives the free space of the messages' trees back to the file system: writes them anew beside the old ones, which go
+ * on being used, and puts the new ones in their place, with a recovery in the end. Stopped at any moment, nothing has
+ * changed, or all; what was left is removed by the next call. STORE_FULL: less than `needed` is free, nothing was
+ * done. STORE_EXISTS: a backup or another one is running. STORE_CONFLICT: there were too many recoveries meanwhile.
+ */
+enum store_status store_compact(struct store *store, struct store_compact *report) __attribute__((warn_unused_result));
+
 /* A namespace that has chats or accounts. */
 struct store_namespace {
     struct text name; /* until the function returns */

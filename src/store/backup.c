@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "bdb/replace.h"
 #include "bdb/sync.h"
 #include "store/admin.h"
 #include "store/folder.h"
@@ -353,6 +354,24 @@ static enum store_status backup_extend_log(struct backup *backup)
 }
 
 /* Adds what the log got since. Until the new manifest is there the old one holds, and what was added does not count. */
+/* The log of trees that were written anew is about files that the backup does not have (bdb/replace.h). */
+static enum store_status backup_check_trees(struct backup *backup)
+{
+    for (int tree = 0; tree < TREES; tree++) {
+        char own[PATH_MAX + 64];
+        char copy[PATH_MAX + 64];
+        snprintf(own, sizeof own, "%s/%s.db", backup_home(backup), trees_table()[tree].name);
+        snprintf(copy, sizeof copy, "%s/%s.db", backup->folder.path, trees_table()[tree].name);
+        if (!replace_is_same(own, copy)) {
+            return copying_failed(
+                &backup->copying, 0,
+                "'%.200s' is from before a compact, nothing can be added to it: back up to another folder",
+                backup->order->folder);
+        }
+    }
+    return STORE_OK;
+}
+
 static enum store_status backup_addition(struct backup *backup)
 {
     uint32_t first = 0;
@@ -364,6 +383,9 @@ static enum store_status backup_addition(struct backup *backup)
     }
     if (status == STORE_OK) {
         status = backup_end_log(backup);
+    }
+    if (status == STORE_OK) {
+        status = backup_check_trees(backup);
     }
     if (status == STORE_OK) {
         status = backup_measure(backup, backup->manifest.log_last - 1, last);

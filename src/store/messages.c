@@ -64,6 +64,7 @@ enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64
                                    const struct record_message *last, struct text record)
 {
     DB *messages = txn->trees[TREE_MESSAGES];
+    gate_chat_changed(txn->env->gate, chat_number);
     uint8_t bytes[RECORD_KEY_PAIR_BYTES];
     DBT key = store_dbt(bytes, record_key_pair(chat_number, last_sequence + 1, bytes));
     DBT value = store_dbt(record.data, record.bytes);

@@ -18,6 +18,7 @@ static enum store_status removal_take(struct txn *txn, struct seek *seek, const 
     if (hidden && mark) {
         return STORE_OK;
     }
+    gate_chat_changed(txn->env->gate, removal->chat_number);
     *ret_removed += hidden ? 0 : 1;
     /* Not put over it: the indexes are told that their keys never change (DB_IMMUTABLE_KEY), and would keep them. */
     int error = seek->cursor->del(seek->cursor, 0);

@@ -1,13 +1,19 @@
 #include "store/seek.h"
 
-enum store_status seek_open(struct seek *seek, struct txn *txn, enum tree tree, u_int32_t head_bytes)
+enum store_status seek_open_tree(struct seek *seek, struct txn *txn, DB *tree, u_int32_t head_bytes)
 {
-    *seek = (struct seek){.secondary = trees_table()[tree].primary >= 0};
+    *seek = (struct seek){.secondary = false};
     seek->value.flags = DB_DBT_PARTIAL;
     seek->value.dlen = head_bytes;
-    DB *db = txn->trees[tree];
-    int error = db->cursor(db, txn->handle, &seek->cursor, 0);
+    int error = tree->cursor(tree, txn->handle, &seek->cursor, 0);
     return error == 0 ? STORE_OK : txn_failed(txn, error, "opening a cursor");
+}
+
+enum store_status seek_open(struct seek *seek, struct txn *txn, enum tree tree, u_int32_t head_bytes)
+{
+    enum store_status status = seek_open_tree(seek, txn, txn->trees[tree], head_bytes);
+    seek->secondary = trees_table()[tree].primary >= 0;
+    return status;
 }
 
 void seek_close(struct seek *seek)

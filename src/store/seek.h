@@ -22,6 +22,9 @@ struct seek {
  */
 enum store_status seek_open(struct seek *seek, struct txn *txn, enum tree tree, u_int32_t head_bytes)
     __attribute__((warn_unused_result));
+/* The same on an open primary tree of messages that is not one of txn's (compact.c). */
+enum store_status seek_open_tree(struct seek *seek, struct txn *txn, DB *tree, u_int32_t head_bytes)
+    __attribute__((warn_unused_result));
 void seek_close(struct seek *seek);
 
 /* Each returns 0 and stands on the entry, DB_NOTFOUND if the chat has none such, or the library's error. */

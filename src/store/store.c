@@ -119,6 +119,7 @@ enum store_status store_open_as(const struct config *config, bool restoring, str
         .trees_count = TREES,
         .opened = trees_opened,
         .may_add = trees_may_add,
+        .replaces = true,
     };
     store->now_ns = timestamp_now_ns;
     store->tokens = token_cache_new();
