@@ -14,6 +14,7 @@
 #include "base/timestamp.h"
 #include "bdb/ballast.h"
 #include "bdb/damage.h"
+#include "bdb/logend.h"
 #include "bdb/sync.h"
 
 #define RECOVERY_PAUSE_MS_FIRST 100u
@@ -135,8 +136,11 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
     if (damage_look_at_files(env, false)) {
         return damage_count(env);
     }
+    enum store_status status = logend_check(env);
+    if (status != STORE_OK) {
+        return status;
+    }
     recovery_drop_regions(env->options.home);
-    enum store_status status = STORE_OK;
     error = recovery_open(env, &status);
     if (error == 0 && status == STORE_OK) {
         error = env->handle->log_flush(env->handle, NULL);
