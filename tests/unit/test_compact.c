@@ -116,6 +116,30 @@ static void a_compact_follows_what_happens_meanwhile(void **state)
     assert_int_equal(meanwhile.restarts, 0);
 }
 
+/* At the second step: a message for a chat that has been copied by then, and that nothing else happens to. */
+static void late_step(void *context, const struct store_compact *report)
+{
+    struct meanwhile *meanwhile = context;
+    struct message message;
+    (void)report;
+    if (++meanwhile->steps == 2) {
+        assert_int_equal(append(meanwhile->f, "micro", "a", "late", text_of("t"), &message), STORE_OK);
+    }
+}
+
+static void a_send_to_a_chat_that_has_been_copied_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct meanwhile meanwhile = {.f = f};
+    struct store_compact report = {.step = late_step, .context = &meanwhile};
+    struct message message;
+    room_for_a_compact(f, 200);
+    assert_int_equal(append(f, "micro", "a", "early", text_of("t"), &message), STORE_OK);
+    assert_int_equal(store_compact(f->store, &report), STORE_OK);
+    assert_int_equal(append(f, "micro", "a", "late", text_of("t"), &message), STORE_EXISTS);
+    check(f, 3, 102);
+}
+
 static void a_compact_begins_again_after_a_recovery(void **state)
 {
     struct meanwhile meanwhile = {.recover_at = 10};
@@ -184,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_compact_changes_nothing),
         CASE(a_compact_follows_what_happens_meanwhile),
+        CASE(a_send_to_a_chat_that_has_been_copied_is_kept),
         CASE(a_compact_begins_again_after_a_recovery),
         CASE(a_compact_begins_again_when_too_much_changes),
         CASE(a_compact_waits_for_no_backup),
