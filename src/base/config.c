@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KI (UINT64_C(1) << 10)
 #define MI (UINT64_C(1) << 20)
@@ -362,6 +363,13 @@ static bool read_line(struct config *c, char *line, bool seen[KEYS_COUNT], const
     return refuse(problem, "%s: unknown key \"%s\"", at, name);
 }
 
+bool config_is_restoring(const char *home)
+{
+    char path[PATH_MAX + sizeof "/" CONFIG_RESTORING_FILE];
+    snprintf(path, sizeof path, "%s/" CONFIG_RESTORING_FILE, home);
+    return access(path, F_OK) == 0;
+}
+
 bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     config_defaults(c, home);
@@ -369,6 +377,9 @@ bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM
     snprintf(path, sizeof path, "%s/%s", c->home, CONFIG_FILE);
     FILE *file = fopen(path, "re");
     if (!file) {
+        if (errno == ENOENT && config_is_restoring(c->home)) {
+            return refuse(problem, "cannot use the home \"%s\": " CONFIG_RESTORING, c->home);
+        }
         if (errno == ENOENT || errno == ENOTDIR) {
             return refuse(problem, "not a home of chats, which `chatsctl init` would make: \"%s\"", c->home);
         }

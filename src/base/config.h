@@ -13,6 +13,8 @@
 #include "base/log.h"
 
 #define CONFIG_FILE "chats.conf"
+#define CONFIG_RESTORING_FILE "restoring" /* a home with this file is being restored, or that was broken off */
+#define CONFIG_RESTORING "it is being restored, or that was broken off: run 'chatsctl restore' again"
 #define CONFIG_ORIGINS_MAX 32
 #define CONFIG_PROXIES_MAX 32
 #define CONFIG_PROBLEM_BYTES_MAX 512u
@@ -56,6 +58,9 @@ void config_defaults(struct config *c, const char *home);
  */
 bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
     __attribute__((warn_unused_result));
+
+/* True if the home has the file of one that is being restored. */
+bool config_is_restoring(const char *home) __attribute__((warn_unused_result));
 
 /* Frees what config_load allocated. */
 void config_clear(struct config *c);

@@ -129,9 +129,6 @@ struct store_backup {
 enum store_status store_backup(struct store *store, const struct store_backup *order,
                                char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
 
-/* A home that a restoring was broken off in has this file: it cannot be opened. */
-#define STORE_RESTORING_MARKER "restoring"
-
 struct store_restore {
     const char *home;   /* where to: absent, empty, or where a restoring was broken off */
     const char *folder; /* the backup */
@@ -142,7 +139,7 @@ struct store_restore {
 
 /*
  * Makes a home of a backup. STORE_OK: it is whole and on the disk. Anything else: why is one sentence in `problem`; the
- * home, if it was begun, has the marker. STORE_CORRUPT: the backup is damaged, nothing was begun.
+ * home, if it was begun, has the file CONFIG_RESTORING_FILE. STORE_CORRUPT: the backup is damaged, nothing was begun.
  */
 enum store_status store_restore(const struct store_restore *order, char problem[CONFIG_PROBLEM_BYTES_MAX])
     __attribute__((warn_unused_result));

@@ -237,7 +237,7 @@ enum store_status store_restore(const struct store_restore *order, char problem[
         status = restore_plan_logs(&restore);
     }
     if (status == STORE_OK) {
-        status = folder_begin(&restore.home, &restore.copying, order->home, STORE_RESTORING_MARKER, NULL);
+        status = folder_begin(&restore.home, &restore.copying, order->home, CONFIG_RESTORING_FILE, NULL);
     }
     if (status == STORE_OK) {
         status = restore_home(&restore);

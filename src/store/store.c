@@ -63,13 +63,6 @@ static bool store_is_local(const char *home)
     }
 }
 
-static bool store_is_restoring(const char *home)
-{
-    char path[PATH_MAX];
-    return (size_t)snprintf(path, sizeof path, "%s/" STORE_RESTORING_MARKER, home) < sizeof path &&
-           access(path, F_OK) == 0;
-}
-
 static bool store_home_is_good(const char *home, bool restoring, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     struct stat st;
@@ -84,8 +77,8 @@ static bool store_home_is_good(const char *home, bool restoring, char problem[CO
         wrong = "others may enter it: its mode must be 0700";
     } else if (!store_is_local(home)) {
         wrong = "it is on a network or FUSE file system; it must be on a local disk";
-    } else if (!restoring && store_is_restoring(home)) {
-        wrong = "it is being restored, or that was broken off: run 'chatsctl restore' again";
+    } else if (!restoring && config_is_restoring(home)) {
+        wrong = CONFIG_RESTORING;
     }
     if (wrong != NULL) {
         snprintf(problem, CONFIG_PROBLEM_BYTES_MAX, "cannot use the home '%.200s': %s", home, wrong);
