@@ -459,7 +459,7 @@ static enum store_status backup_run(struct backup *backup)
             return status;
         }
         status = backup_addition(backup);
-        if (status != STORE_OK) {
+        if (status != STORE_OK && !backup->manifest.written) {
             backup_undo_addition(backup, log_last, log_end);
         }
         return status;

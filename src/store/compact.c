@@ -30,6 +30,7 @@ struct compact {
     uint8_t at[RECORD_KEY_PAIR_BYTES]; /* the key to go on from */
     struct buffer pending;             /* uint64_t: chats to compare with their copies */
     size_t pending_done;               /* of them */
+    bool may_swap;                     /* the copies are on the disk but for little */
 };
 
 /* One hold: what it did counts when it has been committed. */
@@ -241,7 +242,7 @@ static enum store_status compact_follow_body(struct txn *txn, void *args)
         status = compact_chat(txn, step, step->changed[step->changed_done], &done);
         step->changed_done += done ? 1 : 0;
     }
-    step->swap = status == STORE_OK && done;
+    step->swap = status == STORE_OK && done && compact->may_swap;
     return status;
 }
 
@@ -320,18 +321,16 @@ static enum store_status compact_follow(struct compact *compact)
     enum store_status status = STORE_OK;
     while (status == STORE_OK && compact->pending_done < compact_pending_count(compact)) {
         status = compact_run_step(compact, compact_follow_body, COMPACT_RECORDS, &step);
-        if (step.swap) {
-            return status;
-        }
         store_housekeeping(compact->store);
     }
     if (status == STORE_OK) {
-        /* So that little is left to do in the last hold. */
+        /* So that little is left to write and to sync in the last hold. */
         status = env_checkpoint(compact->store->env, true);
     }
     if (status == STORE_OK && shadow_sync(&compact->shadow) != 0) {
         status = STORE_UNAVAILABLE;
     }
+    compact->may_swap = true;
     while (status == STORE_OK && !step.swap) {
         status = compact_run_step(compact, compact_follow_body, COMPACT_LAST_RECORDS, &step);
     }

@@ -82,7 +82,7 @@ static void manifest_print(const struct manifest *manifest, struct buffer *out)
     buffer_append(out, manifest->config.data, manifest->config.bytes);
 }
 
-enum store_status manifest_write(const struct manifest *manifest, const struct copying *copying, const char *folder)
+enum store_status manifest_write(struct manifest *manifest, const struct copying *copying, const char *folder)
 {
     struct buffer out;
     char draft[PATH_MAX];
@@ -109,6 +109,7 @@ enum store_status manifest_write(const struct manifest *manifest, const struct c
     if (rename(draft, path) != 0) {
         return copying_failed(copying, errno, "cannot write '%s'", path);
     }
+    manifest->written = true;
     return copying_sync_folder(copying, folder);
 }
 

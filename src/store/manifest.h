@@ -36,6 +36,7 @@ struct manifest {
     uint32_t log_end;     /* bytes of the last one */
     struct buffer files;  /* struct manifest_file each */
     struct buffer config; /* chats.conf */
+    bool written;         /* it is the folder's, even if manifest_write failed to sync that */
 };
 
 void manifest_init(struct manifest *manifest);
@@ -52,7 +53,7 @@ void manifest_put(struct manifest *manifest, const char *name, uint64_t bytes,
                   const uint8_t digest[CRYPTO_DIGEST_BYTES]);
 
 /* Puts it into the folder, whole or not at all, and the folder to the disk. */
-enum store_status manifest_write(const struct manifest *manifest, const struct copying *copying, const char *folder)
+enum store_status manifest_write(struct manifest *manifest, const struct copying *copying, const char *folder)
     __attribute__((warn_unused_result));
 
 /*
