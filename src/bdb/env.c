@@ -345,6 +345,21 @@ bool env_wants_renewal(const struct env *env)
     return atomic_load(&env->abandoned);
 }
 
+/* True if the library may have failed to write or sync a tree: the kernel does not say so twice. */
+static bool env_may_have_lost_a_write(int error)
+{
+    switch (error) {
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+    case ENOENT:
+        return false;
+    default:
+        return error == DB_RUNRECOVERY || error > 0;
+    }
+}
+
 enum store_status env_failed(struct env *env, int error, const char *what)
 {
     char reason[256];
@@ -353,8 +368,7 @@ enum store_status env_failed(struct env *env, int error, const char *what)
         log_error("%s", reason);
         return damage_count(env);
     }
-    if (error == DB_RUNRECOVERY || error > 0) {
-        /* The library may have failed to write or sync a tree, and the kernel does not say so twice. */
+    if (env_may_have_lost_a_write(error)) {
         atomic_fetch_add(&env->gate->page->trees_failed, 1);
     }
     switch (error) {

@@ -5,38 +5,47 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bdb/page.h"
 
 #define LOGEND_BLOCK_BYTES 65536u
 
-static bool logend_has_log(const char *home)
+/* The number of the newest log file; 0: there is none. */
+static uint32_t logend_newest_file(const char *home)
 {
     DIR *directory = opendir(home);
     const struct dirent *entry;
-    bool found = false;
-    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
-        found = strncmp(entry->d_name, "log.", 4) == 0;
+    uint32_t newest = 0;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        uint32_t number;
+        char rest;
+        if (sscanf(entry->d_name, "log.%10" SCNu32 "%c", &number, &rest) == 1 && number > newest) {
+            newest = number;
+        }
     }
     if (directory != NULL) {
         closedir(directory);
     }
-    return found;
+    return newest;
 }
 
-/* Where the library finds the log's end: file number << 32 | offset. 0: it cannot tell, or there is no log. */
+/* Where the library finds the end of a log: file number << 32 | offset. 0: it cannot tell. */
 static uint64_t logend_find(const struct env *env)
 {
     DB_ENV *handle = NULL;
     uint64_t end = 0;
-    /* Where there is no log the library would begin one. */
-    if (!logend_has_log(env->options.home) || db_env_create(&handle, 0) != 0) {
+    if (db_env_create(&handle, 0) != 0) {
         return 0;
     }
     /* In this process's own memory: no region of the home is touched. */
-    int error = handle->open(handle, env->options.home, DB_CREATE | DB_PRIVATE | DB_INIT_LOG, 0600);
+    int error = handle->set_alloc(handle, malloc, realloc, free); /* as env_configure: what is handed over is freed */
+    if (error == 0) {
+        error = handle->open(handle, env->options.home, DB_CREATE | DB_PRIVATE | DB_INIT_LOG, 0600);
+    }
     if (error == 0) {
         error = env_log_end(handle, &end);
     }
@@ -101,6 +110,9 @@ static enum store_status logend_check_tree(const struct env *env, const char *tr
         }
         for (ssize_t at = 0; status == STORE_OK && at + (ssize_t)ENV_PAGE_BYTES <= bytes; at += ENV_PAGE_BYTES) {
             uint64_t lsn = logend_of_page(block + at);
+            if (page_look((const uint8_t *)block + at, (uint32_t)((offset + at) / ENV_PAGE_BYTES)) != PAGE_GOOD) {
+                continue; /* it says nothing of the log; damage.h deals with it */
+            }
             if (lsn >= end && lsn >> 32 != 0) {
                 log_error(
                     "the log is damaged or was cut off: it ends at %u/%u, and page %llu of '%s.db' holds what was "
@@ -118,11 +130,19 @@ static enum store_status logend_check_tree(const struct env *env, const char *tr
 
 enum store_status logend_check(const struct env *env)
 {
-    if (atomic_load(&env->gate->page->recoveries) > 0) {
+    if (atomic_load(&env->gate->page->recoveries) > 0 || env->options.restoring) {
         return STORE_OK;
     }
-    uint64_t end = logend_find(env);
-    int doubtful = end == 0 ? 0 : logend_is_doubtful(env, end);
+    /* Where there is no log the library would begin one, and of a file whose beginning is damaged it says nothing. */
+    uint32_t newest = logend_newest_file(env->options.home);
+    uint64_t end = newest == 0 ? 0 : logend_find(env);
+    int doubtful = newest > (uint32_t)(end >> 32) || newest == 0;
+    if (end == 0 && newest != 0) {
+        return STORE_OK; /* recovery will say what is wrong with it */
+    }
+    if (doubtful == 0) {
+        doubtful = logend_is_doubtful(env, end);
+    }
     if (doubtful < 0) {
         log_error("cannot read the log's end: %s", strerror(errno));
         return STORE_UNAVAILABLE;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bdb/ballast.h"
 #include "bdb/sync.h"
 
 #define SHADOW_NAME_BYTES 80u
@@ -118,7 +119,10 @@ static enum store_status shadow_leave_first_log(struct env *env)
 enum store_status shadow_begin(struct env *env, int primary, struct shadow *ret)
 {
     char path[4096];
-    *ret = (struct shadow){.env = env};
+    *ret = (struct shadow){.env = env, .lock_fd = -1};
+    if (ballast_wait_for_room(env) != STORE_OK) {
+        return STORE_FULL; /* what is written here would take the last of the room from recovery */
+    }
     snprintf(path, sizeof path, "%s/%s", env->options.home, ENV_BACKUP_LOCK);
     ret->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (ret->lock_fd < 0) {
