@@ -64,29 +64,6 @@ static enum store_status import_chat(struct txn *txn, struct import_item *item, 
     return status;
 }
 
-/* Inside: STORE_EXISTS: there, the same. STORE_CONFLICT: another under this id. STORE_NOT_FOUND: none. */
-static enum store_status import_find_message(struct txn *txn, uint64_t number, const struct message *message)
-{
-    DB *by_id = txn->trees[TREE_MESSAGES_BY_ID];
-    uint8_t bytes[RECORD_KEY_ID_BYTES_MAX];
-    DBT key = store_dbt(bytes, record_key_id(number, message->id, bytes));
-    DBT value = {0};
-    int error = by_id->get(by_id, txn->handle, &key, &value, 0);
-    if (error == DB_NOTFOUND) {
-        return STORE_NOT_FOUND;
-    }
-    if (error != 0) {
-        return txn_failed(txn, error, "looking for a message by its id");
-    }
-    struct record_message stored;
-    if (!record_message_decode(store_dbt_text(&value), &stored)) {
-        return store_damaged("messages");
-    }
-    bool same = stored.sent_at_ns == message->sent_at_ns && text_equal(stored.author, message->author) &&
-                text_equal(stored.text, message->text);
-    return same ? STORE_EXISTS : STORE_CONFLICT;
-}
-
 static enum store_status import_message(struct txn *txn, const struct import_item *item,
                                         enum import_refusal *ret_refusal, bool *ret_stored)
 {
@@ -100,7 +77,11 @@ static enum store_status import_message(struct txn *txn, const struct import_ite
         *ret_refusal = status == STORE_NOT_FOUND ? IMPORT_NO_CHAT : IMPORT_TAKEN;
         return status == STORE_NOT_FOUND ? STORE_OK : status;
     }
-    status = import_find_message(txn, number, &row->message);
+    uint64_t stored_at_ns = 0;
+    status = message_find(txn, number, &row->message, &stored_at_ns);
+    if (status == STORE_EXISTS && stored_at_ns != row->message.sent_at_ns) {
+        status = STORE_CONFLICT;
+    }
     if (status != STORE_NOT_FOUND) {
         *ret_refusal = status == STORE_CONFLICT ? IMPORT_ID_CONFLICT : IMPORT_TAKEN;
         return status == STORE_CONFLICT || status == STORE_EXISTS ? STORE_OK : status;

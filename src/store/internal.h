@@ -67,6 +67,13 @@ void chat_create_prepare(struct chat_create *create);
 /* A body, args a struct chat_create: results as store_chat_create's. It changes nothing unless it is STORE_OK. */
 enum store_status chat_create_body(struct txn *txn, void *args) __attribute__((warn_unused_result));
 
+/*
+ * In a body: looks for a message of this id. STORE_EXISTS: it is there with the same author and text. STORE_CONFLICT:
+ * with others. STORE_NOT_FOUND: none. *ret_ns: when it was sent, on the first two.
+ */
+enum store_status message_find(struct txn *txn, uint64_t chat_number, const struct message *message, uint64_t *ret_ns)
+    __attribute__((warn_unused_result));
+
 /* In a body: the head of the chat's last record, a marker too (removal.h). *ret_sequence is 0 if the chat has none. */
 enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
                                struct record_message *ret) __attribute__((warn_unused_result));

@@ -33,12 +33,11 @@ struct message_append {
     struct message *ret;
 };
 
-/* STORE_EXISTS: stored before, the same. STORE_CONFLICT: another under this id. STORE_NOT_FOUND: none. */
-static enum store_status message_find_by_id(struct txn *txn, struct message_append *append, uint64_t chat_number)
+enum store_status message_find(struct txn *txn, uint64_t chat_number, const struct message *message, uint64_t *ret_ns)
 {
     DB *by_id = txn->trees[TREE_MESSAGES_BY_ID];
     uint8_t bytes[RECORD_KEY_ID_BYTES_MAX];
-    DBT key = store_dbt(bytes, record_key_id(chat_number, append->draft->id, bytes));
+    DBT key = store_dbt(bytes, record_key_id(chat_number, message->id, bytes));
     DBT value = {0};
     int error = by_id->get(by_id, txn->handle, &key, &value, 0);
     if (error == DB_NOTFOUND) {
@@ -51,13 +50,9 @@ static enum store_status message_find_by_id(struct txn *txn, struct message_appe
     if (!record_message_decode(store_dbt_text(&value), &stored)) {
         return store_damaged("messages");
     }
-    if (!text_equal(stored.author, append->draft->author) || !text_equal(stored.text, append->draft->text)) {
-        return STORE_CONFLICT;
-    }
-    /* Id, author and text are the draft's, byte for byte; only the time is not. */
-    *append->ret = *append->draft;
-    append->ret->sent_at_ns = stored.sent_at_ns;
-    return STORE_EXISTS;
+    *ret_ns = stored.sent_at_ns;
+    return text_equal(stored.author, message->author) && text_equal(stored.text, message->text) ? STORE_EXISTS
+                                                                                                : STORE_CONFLICT;
 }
 
 enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64_t last_sequence,
@@ -91,8 +86,12 @@ static enum store_status message_append_body(struct txn *txn, void *args)
     if (status != STORE_OK) {
         return status;
     }
-    status = message_find_by_id(txn, append, chat_number);
+    uint64_t stored_at_ns = 0;
+    status = message_find(txn, chat_number, append->draft, &stored_at_ns);
     if (status != STORE_NOT_FOUND) {
+        /* Where it is there, id, author and text are the draft's, byte for byte; only the time is not. */
+        *append->ret = *append->draft;
+        append->ret->sent_at_ns = stored_at_ns;
         return status;
     }
     uint64_t sequence = 0;
