@@ -70,8 +70,7 @@ static bool replace_read_id(const char *path, uint8_t ret[REPLACE_ID_BYTES])
     return done;
 }
 
-/* Whether the file is there and has this id. */
-static bool replace_is(const char *path, const uint8_t id[REPLACE_ID_BYTES])
+bool replace_is(const char *path, const uint8_t id[REPLACE_ID_BYTES])
 {
     uint8_t found[REPLACE_ID_BYTES];
     return replace_read_id(path, found) && memcmp(found, id, sizeof found) == 0;

@@ -30,6 +30,9 @@ int replace_decide(DB *first, DB_TXN *txn, const struct replace_ids *ids) __attr
  */
 int replace_settle(struct env *env, DB *first) __attribute__((warn_unused_result));
 
+/* Whether the file is there and has this id. */
+bool replace_is(const char *path, const uint8_t id[REPLACE_ID_BYTES]);
+
 /* Whether both files are there and are, by their ids, the same tree, or a copy. */
 bool replace_is_same(const char *path, const char *other);
 

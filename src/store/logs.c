@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,16 +95,19 @@ static bool logs_take(struct text *record, struct text *ret)
 }
 
 /* A file is made under another name, and gets its own at the end. */
-static void logs_note_rename(struct text record, bool made[TREES])
+static void logs_note_rename(struct text record, struct logs_made *made)
 {
     struct text old_name;
     struct text new_name;
+    struct text folder;
+    struct text id;
     uint32_t type;
     memcpy(&type, record.data, sizeof type);
     record.data += LOGS_RECORD_HEAD_BYTES;
     record.bytes -= LOGS_RECORD_HEAD_BYTES;
     if ((type != LOGS_RENAME && type != LOGS_RENAME_NOUNDO) || !logs_take(&record, &old_name) ||
-        !logs_take(&record, &new_name)) {
+        !logs_take(&record, &new_name) || !logs_take(&record, &folder) || !logs_take(&record, &id) ||
+        id.bytes != REPLACE_ID_BYTES) {
         return;
     }
     for (int tree = 0; tree < TREES; tree++) {
@@ -111,7 +115,8 @@ static void logs_note_rename(struct text record, bool made[TREES])
         int bytes = snprintf(name, sizeof name, "%s.db", trees_table()[tree].name);
         /* With its NUL. */
         if (text_equal(new_name, (struct text){name, (size_t)bytes + 1})) {
-            made[tree] = true;
+            made->made[tree] = true;
+            memcpy(made->ids[tree], id.data, id.bytes);
         }
     }
 }
@@ -123,13 +128,13 @@ static void logs_say(const DB_ENV *handle, const char *prefix, const char *messa
     log_error("Berkeley DB: %s", message);
 }
 
-int logs_trees_made(const char *folder, bool ret_made[TREES])
+int logs_trees_made(const char *folder, struct logs_made *ret)
 {
     DB_ENV *handle = NULL;
     DB_LOGC *cursor = NULL;
     DB_LSN lsn;
     DBT record = {0};
-    memset(ret_made, 0, TREES * sizeof *ret_made);
+    *ret = (struct logs_made){0};
     int error = db_env_create(&handle, 0);
     if (error != 0) {
         return error;
@@ -144,7 +149,7 @@ int logs_trees_made(const char *folder, bool ret_made[TREES])
     }
     while (error == 0) {
         if (record.size >= LOGS_RECORD_HEAD_BYTES) {
-            logs_note_rename(store_dbt_text(&record), ret_made);
+            logs_note_rename(store_dbt_text(&record), ret);
         }
         error = cursor->get(cursor, &lsn, &record, DB_NEXT);
     }
@@ -153,4 +158,11 @@ int logs_trees_made(const char *folder, bool ret_made[TREES])
     }
     (void)handle->close(handle, 0);
     return error == DB_NOTFOUND ? 0 : error;
+}
+
+bool logs_have_all(const struct logs_made *made, int tree, const char *folder)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s.db", folder, trees_table()[tree].name);
+    return made->made[tree] && replace_is(path, made->ids[tree]);
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "bdb/replace.h"
 #include "store/copying.h"
 #include "store/internal.h"
 
@@ -30,12 +31,24 @@ enum store_status logs_range(const struct copying *copying, const char *folder, 
  */
 int logs_needed(DB_ENV *handle, uint32_t first, uint32_t *ret) __attribute__((warn_unused_result));
 
+/* The trees that were made within some log files, each with the file id (bdb/replace.h) of what was made. */
+struct logs_made {
+    bool made[TREES];
+    uint8_t ids[TREES][REPLACE_ID_BYTES];
+};
+
 /*
  * Which trees were made within the log files of the folder, which nobody uses. The log has all of such a tree from its
  * beginning, and recovery makes it anew: it would move the new file over one that is there already, whose pages may be
  * in its cache by then (__fop_rename_recover; it has not been seen to go wrong). So such a tree's file is left away.
  * The library's error.
  */
-int logs_trees_made(const char *folder, bool ret_made[TREES]) __attribute__((warn_unused_result));
+int logs_trees_made(const char *folder, struct logs_made *ret) __attribute__((warn_unused_result));
+
+/*
+ * Whether the log has all of the tree's file in the folder. Not so where a compact has put another in its place: that
+ * was written without the log, and recovery, which goes by file ids, changes it only by what came after.
+ */
+bool logs_have_all(const struct logs_made *made, int tree, const char *folder);
 
 #endif

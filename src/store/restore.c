@@ -22,7 +22,6 @@ struct restore {
     struct folder home;
     uint32_t last;    /* log file that the home will end with */
     const char *verb; /* what is being done */
-    bool made[TREES]; /* made within the log: recovery makes it again */
 };
 
 static void restore_progress(void *context, uint64_t done, uint64_t total)
@@ -131,7 +130,8 @@ static enum store_status restore_logs(struct restore *restore, uint32_t from, ui
 static enum store_status restore_trees(struct restore *restore)
 {
     enum store_status status = STORE_OK;
-    int error = logs_trees_made(restore->home.path, restore->made);
+    struct logs_made made;
+    int error = logs_trees_made(restore->home.path, &made);
     if (error != 0) {
         return copying_failed(&restore->copying, 0, "cannot read the log: %s", db_strerror(error));
     }
@@ -139,7 +139,7 @@ static enum store_status restore_trees(struct restore *restore)
         char name[MANIFEST_NAME_BYTES_MAX];
         snprintf(name, sizeof name, "%s.db", trees_table()[tree].name);
         const struct manifest_file *file = manifest_find(&restore->manifest, name);
-        if (file != NULL && !restore->made[tree]) {
+        if (file != NULL && !logs_have_all(&made, tree, restore->order->folder)) {
             status =
                 copying_file(&restore->copying, restore->order->folder, restore->home.path, name, file->bytes, NULL);
         }

@@ -136,14 +136,14 @@ static void copy_ignore(const DB_ENV *handle, const char *prefix, const char *me
 static int copy_recover(const struct copy *copy)
 {
     DB_ENV *handle = NULL;
-    bool made[TREES] = {false};
-    int error = logs_trees_made(copy->scratch, made);
+    struct logs_made made;
+    int error = logs_trees_made(copy->scratch, &made);
     static const int trees[SALVAGE_TREES] = {TREE_CHATS, TREE_MESSAGES};
     for (int tree = 0; tree < SALVAGE_TREES && error == 0; tree++) {
         char path[PATH_MAX];
         /* logs.h: such a tree is made anew from the log, which has all of it. */
         snprintf(path, sizeof path, "%s/%s.db", copy->scratch, salvage_trees[tree]);
-        error = made[trees[tree]] && unlink(path) != 0 ? errno : 0;
+        error = logs_have_all(&made, trees[tree], copy->scratch) && unlink(path) != 0 ? errno : 0;
     }
     error = error == 0 ? db_env_create(&handle, 0) : error;
     if (error != 0) {
