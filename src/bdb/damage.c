@@ -13,8 +13,9 @@
 #include "base/log.h"
 #include "bdb/page.h"
 
-#define DAMAGE_FILE_BYTES 40u /* a tree's file name with its NUL */
-#define DAMAGE_BLANK_ROOM 64u /* blank pages that are remembered at first; there may be any number */
+#define DAMAGE_FILE_BYTES 40u    /* a tree's file name with its NUL */
+#define DAMAGE_OF_LOG UINT32_MAX /* instead of a tree's index */
+#define DAMAGE_BLANK_ROOM 64u    /* blank pages that are remembered at first; there may be any number */
 
 struct damage_page {
     char file[DAMAGE_FILE_BYTES];
@@ -234,6 +235,12 @@ bool damage_refuses(struct env *env)
         const struct gate_page *page = env->gate->page;
         uint32_t tree = atomic_load(&page->damaged_tree);
         bool known = tree < (uint32_t)env->options.trees_count;
+        if (tree == DAMAGE_OF_LOG) {
+            log_error(
+                "the home is out of service: its log is damaged or was cut off; restore a backup, or salvage into "
+                "a new home");
+            return true;
+        }
         snprintf(file, sizeof file, "%s.db", known ? env->options.trees[tree].name : "?");
         damage_log(file, atomic_load(&page->damaged_page));
     }
@@ -263,6 +270,15 @@ enum store_status damage_count(struct env *env)
         }
     }
     return damage_is_final(env) ? STORE_CORRUPT : STORE_UNAVAILABLE;
+}
+
+enum store_status damage_of_log(struct env *env)
+{
+    struct gate_page *page = env->gate->page;
+    atomic_store(&page->damaged_tree, DAMAGE_OF_LOG);
+    atomic_store(&page->out_of_service, 1);
+    atomic_store(&env->damage_logged, true);
+    return STORE_CORRUPT;
 }
 
 void damage_reset(struct env *env)

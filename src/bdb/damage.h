@@ -13,6 +13,8 @@
  * calls the library any more: every operation is STORE_CORRUPT at once, until the administrator restores or salvages
  * into a new home, or has tried `chatsctl recover`, which counts from the start, as a reboot does.
  *
+ * So it is at once where the log is damaged (logend.h): another look at all trees would find the same.
+ *
  * In recovery, blank pages are let through: those that the log fills again are there by right. Those that are still
  * blank when it has run are damage: the log named them, and the library passed them over.
  *
@@ -38,6 +40,9 @@ bool damage_met(void);
 /* Counts what was met (once a hold). STORE_UNAVAILABLE: recovery is wanted. STORE_CORRUPT: the home is out of service.
  */
 enum store_status damage_count(struct env *env);
+
+/* By recovery: the log is damaged, which the caller has logged. The home is out of service: STORE_CORRUPT. */
+enum store_status damage_of_log(struct env *env);
 
 /* By recovery: whether blank pages are let through, until it is called again or a new hold begins. */
 void damage_let_blank_pass(bool let);

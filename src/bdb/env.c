@@ -296,8 +296,23 @@ static enum store_status env_join(struct env *env)
     return STORE_OK;
 }
 
+/* A process whose home went away renews itself: the next one finds what stands there now. */
+static bool env_is_elsewhere(struct env *env)
+{
+    if (!gate_is_elsewhere(env->gate)) {
+        return false;
+    }
+    if (!atomic_exchange(&env->abandoned, true)) {
+        log_error("the home '%s' was moved, removed or replaced while this process used it", env->options.home);
+    }
+    return true;
+}
+
 enum store_status env_enter(struct env *env, enum gate_phase phase)
 {
+    if (env_is_elsewhere(env)) {
+        return STORE_UNAVAILABLE;
+    }
     if (damage_refuses(env)) {
         return STORE_CORRUPT;
     }

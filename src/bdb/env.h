@@ -86,7 +86,7 @@ struct env {
     uint64_t log_generation;
     bool insists; /* a failed recovery is tried again at once; set before the first env_enter */
     /* By anybody: */
-    _Atomic bool abandoned;      /* handles of a dead generation were dropped in this process */
+    _Atomic bool abandoned;      /* this process has handles that it dropped, or of a home that went away */
     _Atomic uint32_t syncs;      /* FAULT_FAIL_SYNC counts them */
     _Atomic uint32_t recoveries; /* FAULT_FAIL_RECOVERY counts them */
     _Atomic bool damage_logged;  /* that the home is out of service */
@@ -105,13 +105,13 @@ void env_close(struct env *env);
 /*
  * Takes the gate and makes the handles good. STORE_OK: the caller is inside and must env_leave soon: no JSON, hashing,
  * network, wait, or fsync of ours before that, and no cursor, transaction or memory of the library after it.
- * STORE_CORRUPT also where the home is out of service (damage.h). STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT,
- * STORE_NO_MEMORY: not inside.
+ * STORE_CORRUPT also where the home is out of service (damage.h), STORE_UNAVAILABLE also where another stands in its
+ * place (gate_is_elsewhere). STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT, STORE_NO_MEMORY: not inside.
  */
 enum store_status env_enter(struct env *env, enum gate_phase phase) __attribute__((warn_unused_result));
 void env_leave(struct env *env);
 
-/* True once this process has dropped handles of a dead generation. */
+/* True once this process has dropped handles of a dead generation, or its home is no longer where it was. */
 bool env_wants_renewal(const struct env *env);
 
 /*

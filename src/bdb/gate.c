@@ -195,6 +195,11 @@ enum store_status gate_open(const char *home, uint32_t library, struct gate **re
         status = gate_refuse(STORE_UNAVAILABLE, problem, "the home's name is too long");
         goto out;
     }
+    gate->path = strdup(path);
+    if (gate->path == NULL) {
+        status = gate_refuse(STORE_NO_MEMORY, problem, "out of memory");
+        goto out;
+    }
     gate->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (gate->fd < 0) {
         status = gate_refuse(gate_status_of_errno(errno), problem, "cannot open '%s': %s", path, strerror(errno));
@@ -229,7 +234,18 @@ void gate_close(struct gate *gate)
     if (gate->fd >= 0) {
         close(gate->fd);
     }
+    free(gate->path);
     free(gate);
+}
+
+bool gate_is_elsewhere(const struct gate *gate)
+{
+    struct stat st;
+    const struct gate_identity *identity = &gate->page->identity;
+    if (stat(gate->path, &st) != 0) {
+        return errno == ENOENT || errno == ENOTDIR;
+    }
+    return st.st_ino != identity->inode || st.st_dev != identity->device;
 }
 
 static void gate_found_dead_holder(struct gate *gate)

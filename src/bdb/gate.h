@@ -100,10 +100,11 @@ struct gate_page {
     _Atomic uint64_t checkpoint_at_ns; /* monotonic */
     _Atomic uint64_t checkpoint_joins; /* joins, when it was made */
 
-    _Atomic uint32_t out_of_service; /* 1: a page is damaged, and nobody calls the library any more: damage.h */
-    _Atomic uint32_t damaged_reads;  /* holds in which a damaged page was met, since set-up or `chatsctl recover` */
-    _Atomic uint32_t damaged_tree;   /* the page met last: index of its tree, */
-    _Atomic uint32_t damaged_page;   /* and its number */
+    _Atomic uint32_t
+        out_of_service; /* 1: a page or the log is damaged, and nobody calls the library any more: damage.h */
+    _Atomic uint32_t damaged_reads; /* holds in which a damaged page was met, since set-up or `chatsctl recover` */
+    _Atomic uint32_t damaged_tree;  /* the page met last: index of its tree (UINT32_MAX: it is the log), */
+    _Atomic uint32_t damaged_page;  /* and its number */
 
     _Atomic uint32_t full;             /* 1: no room for the ballast: writes are refused: ballast.h */
     _Atomic uint64_t full_retry_at_ns; /* monotonic; it is not made again before */
@@ -128,6 +129,7 @@ _Static_assert(sizeof(struct gate_page) <= GATE_PAGE_BYTES, "the gate page is on
 
 struct gate {
     struct gate_page *page;
+    char *path;
     int fd; /* of the file; holds the shared flock */
 };
 
@@ -141,6 +143,12 @@ enum store_status gate_open(const char *home, uint32_t library, struct gate **re
 
 /* Unmaps and gives the flock back. The gate must not be held by the caller. NULL is allowed. */
 void gate_close(struct gate *gate);
+
+/*
+ * True if the file of this gate no longer stands where it was opened: the home was moved away or removed, and perhaps
+ * another made in its place. What is written to the old one now would be lost to its owner. One stat(2).
+ */
+bool gate_is_elsewhere(const struct gate *gate);
 
 /*
  * Takes the gate, waiting up to GATE_WAIT_MS. STORE_OK: held; if its last holder died, recovery is wanted now.

@@ -13,6 +13,8 @@
 #include "bdb/page.h"
 
 #define LOGEND_BLOCK_BYTES 65536u
+/* A record that does not fit goes to the next file: one of a page or so. With fewer bytes left there may be a next. */
+#define LOGEND_ROOM_BYTES 32768u
 
 /* The number of the newest log file; 0: there is none. */
 static uint32_t logend_newest_file(const char *home)
@@ -60,7 +62,7 @@ static int logend_open_log(const struct env *env, uint64_t end)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* 1: there is more behind the end, or the file was cut off there. 0: only zeros, or no file. -1: errno says. */
+/* 1: there is more behind the end, or no room for much. 0: only zeros, or no file. -1: errno says. */
 static int logend_is_doubtful(const struct env *env, uint64_t end)
 {
     char block[LOGEND_BLOCK_BYTES];
@@ -70,7 +72,7 @@ static int logend_is_doubtful(const struct env *env, uint64_t end)
     }
     off_t offset = (off_t)(end & UINT32_MAX);
     ssize_t bytes = pread(fd, block, sizeof block, offset);
-    int doubtful = bytes < 0 ? -1 : bytes == 0;
+    int doubtful = bytes < 0 ? -1 : bytes < (ssize_t)LOGEND_ROOM_BYTES;
     while (doubtful == 0 && bytes > 0) {
         doubtful = block[0] != 0 || memcmp(block, block + 1, (size_t)bytes - 1) != 0;
         offset += bytes;
@@ -128,7 +130,7 @@ static enum store_status logend_check_tree(const struct env *env, const char *tr
     return status;
 }
 
-enum store_status logend_check(const struct env *env)
+enum store_status logend_check(const struct env *env, bool failed)
 {
     if (atomic_load(&env->gate->page->recoveries) > 0 || env->options.restoring) {
         return STORE_OK;
@@ -136,7 +138,7 @@ enum store_status logend_check(const struct env *env)
     /* Where there is no log the library would begin one, and of a file whose beginning is damaged it says nothing. */
     uint32_t newest = logend_newest_file(env->options.home);
     uint64_t end = newest == 0 ? 0 : logend_find(env);
-    int doubtful = newest > (uint32_t)(end >> 32) || newest == 0;
+    int doubtful = newest > (uint32_t)(end >> 32) || newest == 0 || failed;
     if (end == 0 && newest != 0) {
         return STORE_OK; /* recovery will say what is wrong with it */
     }

@@ -8,7 +8,9 @@
  *
  * So the first recovery of a boot (a process that dies takes nothing from the log) looks behind the log's end. If
  * nothing is there but the zeros of a file that was made its full size, all is well. Else every page of the trees must
- * be older than the log's end: that reads the trees once, after a power cut under load or damage only.
+ * be older than the log's end: that reads the trees once, after a power cut under load or damage only. The same where a
+ * file is as good as full, for a next one may have been lost, and where the library cannot recover and does not say
+ * why.
  */
 #ifndef CHATS_BDB_LOGEND_H
 #define CHATS_BDB_LOGEND_H
@@ -16,9 +18,9 @@
 #include "bdb/env.h"
 
 /*
- * Under the gate, before the environment is opened. STORE_CORRUPT: a page is newer than the log, and the log of the
- * program names both. Other results: it cannot be read.
+ * Under the gate, while the environment is not open: before recovery, or when that has `failed`. STORE_CORRUPT: a page
+ * is newer than the log, and the log of the program names both. Other results: it cannot be read.
  */
-enum store_status logend_check(const struct env *env) __attribute__((warn_unused_result));
+enum store_status logend_check(const struct env *env, bool failed) __attribute__((warn_unused_result));
 
 #endif

@@ -136,9 +136,9 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
     if (damage_look_at_files(env, false)) {
         return damage_count(env);
     }
-    enum store_status status = logend_check(env);
+    enum store_status status = logend_check(env, false);
     if (status != STORE_OK) {
-        return status;
+        return status == STORE_CORRUPT ? damage_of_log(env) : status;
     }
     recovery_drop_regions(env->options.home);
     error = recovery_open(env, &status);
@@ -164,7 +164,10 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
     if (ballast_is_missing_room(error)) {
         return STORE_FULL;
     }
-    return error == ENOMEM ? STORE_NO_MEMORY : STORE_UNAVAILABLE;
+    if (error == ENOMEM) {
+        return STORE_NO_MEMORY;
+    }
+    return logend_check(env, true) == STORE_CORRUPT ? damage_of_log(env) : STORE_UNAVAILABLE;
 }
 
 static void recovery_failed(struct gate_page *page)

@@ -379,7 +379,7 @@ static enum store_status check_all_pages(struct store *store, struct check *chec
     struct check_pages pages = {.check = check};
     struct env *env = store->env;
     /* Out of service nobody is inside, nor may we be: the files are as they will stay. */
-    bool final = damage_is_final(env);
+    bool final = damage_refuses(env);
     enum store_status status = STORE_OK;
     if (final) {
         check_count_pages(env, &pages);
