@@ -16,23 +16,25 @@
 /* A record that does not fit goes to the next file: one of a page or so. With fewer bytes left there may be a next. */
 #define LOGEND_ROOM_BYTES 32768u
 
-/* The number of the newest log file; 0: there is none. */
-static uint32_t logend_newest_file(const char *home)
+/* The number of the newest log file; 0: there is none. errno or 0. */
+static int logend_newest_file(const char *home, uint32_t *ret)
 {
     DIR *directory = opendir(home);
     const struct dirent *entry;
-    uint32_t newest = 0;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+    *ret = 0;
+    if (directory == NULL) {
+        return errno;
+    }
+    while (errno = 0, (entry = readdir(directory)) != NULL) {
         uint32_t number;
         char rest;
-        if (sscanf(entry->d_name, "log.%10" SCNu32 "%c", &number, &rest) == 1 && number > newest) {
-            newest = number;
+        if (sscanf(entry->d_name, "log.%10" SCNu32 "%c", &number, &rest) == 1 && number > *ret) {
+            *ret = number;
         }
     }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    return newest;
+    int error = errno;
+    closedir(directory);
+    return error;
 }
 
 /* Where the library finds the end of a log: file number << 32 | offset. 0: it cannot tell. */
@@ -136,7 +138,12 @@ enum store_status logend_check(const struct env *env, bool failed)
         return STORE_OK;
     }
     /* Where there is no log the library would begin one, and of a file whose beginning is damaged it says nothing. */
-    uint32_t newest = logend_newest_file(env->options.home);
+    uint32_t newest = 0;
+    int error = logend_newest_file(env->options.home, &newest);
+    if (error != 0) {
+        log_error("cannot look for the log files: %s", strerror(error));
+        return error == ENOMEM ? STORE_NO_MEMORY : STORE_UNAVAILABLE;
+    }
     uint64_t end = newest == 0 ? 0 : logend_find(env);
     int doubtful = newest > (uint32_t)(end >> 32) || newest == 0 || failed;
     if (end == 0 && newest != 0) {
