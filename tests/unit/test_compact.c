@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "store/transfer.h"
+
 /* What happens between the steps of a compact; each is a transaction of somebody else's. */
 struct meanwhile {
     struct fixture *f;
@@ -116,6 +118,19 @@ static void a_compact_follows_what_happens_meanwhile(void **state)
     assert_int_equal(meanwhile.restarts, 0);
 }
 
+/* Imports the chat "marked" as one whose messages have all been pruned; how much of that was stored. */
+static uint64_t import_marker(struct fixture *f)
+{
+    struct text members[] = {text_of("a"), text_of("c")};
+    const struct import_row row = {.namespace = text_of("old"),
+                                   .chat = {.id = text_of("marked"), .members = members, .members_count = 2},
+                                   .last_sent_at_ns = BASE_NS};
+    struct import_result result;
+    assert_int_equal(store_import(f->store, &row, 1, &result), STORE_OK);
+    assert_int_equal(result.refusal, IMPORT_TAKEN);
+    return result.stored;
+}
+
 /* At the second step: a message for a chat that has been copied by then, and that nothing else happens to. */
 static void late_step(void *context, const struct store_compact *report)
 {
@@ -138,6 +153,39 @@ static void a_send_to_a_chat_that_has_been_copied_is_kept(void **state)
     assert_int_equal(store_compact(f->store, &report), STORE_OK);
     assert_int_equal(append(f, "micro", "a", "late", text_of("t"), &message), STORE_EXISTS);
     check(f, 3, 102);
+}
+
+/* At the second step: a chat that has been copied loses all its messages, another gets the marker of a pruned one. */
+static void removing_step(void *context, const struct store_compact *report)
+{
+    struct meanwhile *meanwhile = context;
+    (void)report;
+    if (++meanwhile->steps == 2) {
+        assert_int_equal(prune(meanwhile->f, "old", UINT64_MAX), 3);
+        assert_int_equal(import_marker(meanwhile->f), 1);
+    }
+}
+
+static void what_is_removed_from_a_chat_that_has_been_copied_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct meanwhile meanwhile = {.f = f};
+    struct store_compact report = {.step = removing_step, .context = &meanwhile};
+    struct message message;
+    create(f, "old", "pruned", "a", "b");
+    create(f, "old", "marked", "a", "c");
+    for (unsigned i = 0; i < 3; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%u", i);
+        assert_int_equal(append(f, "old", "pruned", id, text_of("t"), &message), STORE_OK);
+    }
+    room_for_a_compact(f, 200);
+    assert_int_equal(store_compact(f->store, &report), STORE_OK);
+    assert_true(meanwhile.steps > 2);
+    check(f, 5, 100);
+    assert_int_equal(import_marker(f), 0);
+    assert_int_equal(append(f, "old", "pruned", "m0", text_of("t"), &message), STORE_OK);
+    check(f, 5, 101);
 }
 
 static void a_compact_begins_again_after_a_recovery(void **state)
@@ -209,6 +257,7 @@ int main(void)
         CASE(a_compact_changes_nothing),
         CASE(a_compact_follows_what_happens_meanwhile),
         CASE(a_send_to_a_chat_that_has_been_copied_is_kept),
+        CASE(what_is_removed_from_a_chat_that_has_been_copied_is_gone),
         CASE(a_compact_begins_again_after_a_recovery),
         CASE(a_compact_begins_again_when_too_much_changes),
         CASE(a_compact_waits_for_no_backup),
