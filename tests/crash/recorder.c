@@ -279,7 +279,7 @@ int openat(int folder, const char *path, int flags, ...)
     if (path[0] == '/' || folder == AT_FDCWD) {
         return open_recorded(path, flags, mode);
     }
-    if (inode_of(folder) != 0) {
+    if (inode_of(folder) != 0 && strcmp(path, ".") != 0) { /* "." is opened to be listed */
         die("recorder: openat in the home is not recorded\n");
     }
     return (int)syscall(SYS_openat, folder, path, flags, mode);
@@ -483,8 +483,10 @@ int unlink(const char *path)
 
 int unlinkat(int folder, const char *path, int flags)
 {
-    if (inode_of(folder) != 0) {
-        die("recorder: unlinkat in the home is not recorded\n");
+    char whole[2 * PATH_MAX];
+    if (inode_of(folder) != 0) { /* the only folder whose descriptor is noted is the home */
+        snprintf(whole, sizeof whole, "%s/%s", home, path);
+        return unlink(whole);
     }
     return folder == AT_FDCWD && flags == 0 ? unlink(path) : (int)syscall(SYS_unlinkat, folder, path, flags);
 }
