@@ -100,10 +100,21 @@ void progress_set(struct progress *progress, uint64_t done)
     }
 }
 
+void progress_phase(struct progress *progress, const char *verb, const char *unit, uint64_t done, uint64_t total)
+{
+    if (progress->verb != verb) {
+        progress_end(progress);
+        progress_begin(progress, verb, unit, total);
+    }
+    progress->total = total;
+    progress_set(progress, done);
+}
+
 void progress_end(struct progress *progress)
 {
     if (progress->shown) {
         progress_draw(progress, timestamp_monotonic_ns(), true);
     }
     progress->shown = false;
+    progress->verb = NULL;
 }

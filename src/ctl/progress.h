@@ -32,6 +32,12 @@ void progress_begin(struct progress *progress, const char *verb, const char *uni
 /* `done` so far, in the unit; draws if a quarter of a second has passed. Cheap enough for every record. */
 void progress_set(struct progress *progress, uint64_t done);
 
+/*
+ * For a command of several phases, in place of the two: where the verb (a literal) is another than before, or none has
+ * begun, the line before is ended, and a new one begun. Start with a zeroed struct.
+ */
+void progress_phase(struct progress *progress, const char *verb, const char *unit, uint64_t done, uint64_t total);
+
 /* Draws what came of it, with the time it took, and ends the line. Call it before anything else is said. */
 void progress_end(struct progress *progress);
 

@@ -10,14 +10,7 @@
 
 static void restore_progress(void *context, const char *verb, uint64_t done, uint64_t total)
 {
-    struct progress *progress = context;
-    if (progress->verb != verb) {
-        if (progress->verb != NULL) {
-            progress_end(progress);
-        }
-        progress_begin(progress, verb, "bytes", total);
-    }
-    progress_set(progress, done);
+    progress_phase(context, verb, "bytes", done, total);
 }
 
 /* The home that root restores is of whom the backup is: root makes it and becomes that one. */
@@ -60,8 +53,6 @@ int command_restore(const struct command_context *context, int argc, char **argv
         return 1;
     }
     enum store_status status = store_restore(&order, problem);
-    if (progress.verb != NULL) {
-        progress_end(&progress);
-    }
+    progress_end(&progress);
     return status == STORE_OK ? 0 : command_fail("not restored: %s", problem);
 }

@@ -16,7 +16,6 @@
 struct salvage_file {
     struct output output;
     struct progress progress;
-    const char *verb; /* of the progress; NULL: none has begun */
 };
 
 static bool salvage_chat(void *context, struct text namespace, const struct chat *chat, uint64_t last_sent_at_ns)
@@ -37,20 +36,13 @@ static void salvage_problem(void *context, const char *problem)
 {
     struct salvage_file *file = context;
     progress_end(&file->progress);
-    file->verb = NULL;
     (void)command_fail("%s", problem);
 }
 
 static void salvage_progress(void *context, const char *verb, uint64_t done, uint64_t total)
 {
     struct salvage_file *file = context;
-    if (file->verb != verb) {
-        progress_end(&file->progress);
-        progress_begin(&file->progress, verb, "pages", total);
-        file->verb = verb;
-    }
-    file->progress.total = total;
-    progress_set(&file->progress, done);
+    progress_phase(&file->progress, verb, "pages", done, total);
 }
 
 /* Empties a folder of ours that holds files only, and removes it. */
@@ -102,7 +94,7 @@ static bool salvage_run(const char *home, const char *path, struct salvage_file 
 
 int command_salvage(const struct command_context *context, int argc, char **argv)
 {
-    struct salvage_file file = {.verb = NULL};
+    struct salvage_file file = {.progress = {.verb = NULL}};
     const char *path = NULL;
     if (!command_file_argument(argc, argv, &path)) {
         return 2;

@@ -152,6 +152,8 @@ struct store_check {
     uint64_t pages;
     uint64_t problems;
     void (*say)(void *context, const char *problem); /* one sentence for each problem; may be NULL */
+    /* Outside the gate; `verb` and `unit` are literals. May be NULL. */
+    void (*progress)(void *context, const char *verb, const char *unit, uint64_t done, uint64_t total);
     void *context;
 };
 
@@ -159,8 +161,8 @@ struct store_check {
  * Reads every page (checksums), and shows that trees and indexes agree with each other: each record decodes, is found
  * through each of its indexes, each index entry leads to the record it was made from, sequences are dense, times rise,
  * tokens have their account.
- * Set say and context before. STORE_OK: it was all looked at, `problems` says how it is. STORE_CORRUPT: pages are
- * damaged, each is said, and the records were not looked at. That works out of service, too.
+ * Set say, progress and context before. STORE_OK: it was all looked at, `problems` says how it is. STORE_CORRUPT: pages
+ * are damaged, each is said, and the records were not looked at. That works out of service, too.
  */
 enum store_status store_check(struct store *store, struct store_check *check) __attribute__((warn_unused_result));
 

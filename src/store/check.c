@@ -11,6 +11,7 @@
 #include "bdb/damage.h"
 #include "bdb/page.h"
 #include "store/check.h"
+#include "store/pagefile.h"
 #include "store/seek.h"
 
 #define CHECK_PAGES_PER_HOLD 64u
@@ -225,6 +226,25 @@ static void check_members(struct check *check, const struct record_chat *chat)
     free(members);
 }
 
+/* Counts for all visits. */
+static enum store_status check_visit(void *context, struct txn *txn, struct text key, struct text primary_key,
+                                     struct text record)
+{
+    struct check *check = context;
+    check->entries++;
+    return check->visit(check, txn, key, primary_key, record);
+}
+
+static enum store_status check_batch(void *context)
+{
+    const struct check *check = context;
+    if (check->report->progress != NULL) {
+        check->report->progress(check->report->context, "checking records", "records", check->entries,
+                                check->entries_total);
+    }
+    return STORE_OK;
+}
+
 static enum store_status check_chats_batch(void *context)
 {
     struct check *check = context;
@@ -241,7 +261,7 @@ static enum store_status check_chats_batch(void *context)
         at += sizeof bytes + bytes;
     }
     buffer_reset(&check->chats);
-    return STORE_OK;
+    return check_batch(check);
 }
 
 static int check_compare_numbers(const void *a, const void *b)
@@ -326,6 +346,7 @@ static void check_count_pages(const struct env *env, struct check_pages *pages)
             check_say(pages->check, "the file of the tree '%s' is cut short", trees_table()[tree].name);
         } else {
             pages->counts[tree] = (db_pgno_t)(st.st_size / ENV_PAGE_BYTES);
+            pages->check->pages_total += pages->counts[tree];
         }
     }
 }
@@ -362,6 +383,8 @@ static enum store_status check_some_pages(const struct env *env, struct check_pa
         if (got != (ssize_t)sizeof bytes || page_look(bytes, pages->next) != PAGE_GOOD) {
             check_say(pages->check, "page %u of the tree '%s' is damaged", (unsigned)pages->next,
                       trees_table()[pages->tree].name);
+        } else if (pagefile_type(bytes) == PAGEFILE_LEAF) {
+            pages->check->entries_total += pagefile_items(bytes) / 2;
         }
     }
     close(fd);
@@ -394,6 +417,10 @@ static enum store_status check_all_pages(struct store *store, struct check *chec
         pages.tree = (enum tree)tree;
         for (pages.next = 0; status == STORE_OK && pages.next < pages.counts[tree];) {
             status = final ? check_some_pages(env, &pages) : txn_read(env, check_pages_body, &pages);
+            if (check->report->progress != NULL) {
+                check->report->progress(check->report->context, "checking pages", "pages", check->report->pages,
+                                        check->pages_total);
+            }
         }
     }
     /* The walks would read the same pages through the environment. */
@@ -404,24 +431,26 @@ enum store_status store_check(struct store *store, struct store_check *check)
 {
     struct check state = {.report = check};
     const struct walk walks[] = {
-        {TREE_MESSAGES, &state, check_visit_message, NULL},
-        {TREE_MESSAGES_BY_TIME, &state, check_visit_time, NULL},
-        {TREE_MESSAGES_BY_ID, &state, check_visit_id, NULL},
+        {TREE_MESSAGES, &state, check_visit_message, check_batch},
+        {TREE_MESSAGES_BY_TIME, &state, check_visit_time, check_batch},
+        {TREE_MESSAGES_BY_ID, &state, check_visit_id, check_batch},
         /* After the messages: a chat is made before its first message. */
         {TREE_CHATS, &state, check_visit_chat, check_chats_batch},
-        {TREE_CHATS_BY_MEMBERS, &state, check_visit_members, NULL},
-        {TREE_ACCOUNTS, &state, check_visit_account, NULL},
-        {TREE_TOKENS, &state, check_visit_token, NULL},
-        {TREE_TOKENS_BY_ACCOUNT, &state, check_visit_token_account, NULL},
-        {TREE_TOKENS_BY_EXPIRY, &state, check_visit_token_expiry, NULL},
-        {TREE_LOGINS, &state, check_visit_login, NULL},
+        {TREE_CHATS_BY_MEMBERS, &state, check_visit_members, check_batch},
+        {TREE_ACCOUNTS, &state, check_visit_account, check_batch},
+        {TREE_TOKENS, &state, check_visit_token, check_batch},
+        {TREE_TOKENS_BY_ACCOUNT, &state, check_visit_token_account, check_batch},
+        {TREE_TOKENS_BY_EXPIRY, &state, check_visit_token_expiry, check_batch},
+        {TREE_LOGINS, &state, check_visit_login, check_batch},
     };
     buffer_init(&state.message_chats, CHECK_NUMBERS_BYTES_MAX);
     buffer_init(&state.chat_numbers, CHECK_NUMBERS_BYTES_MAX);
     buffer_init(&state.chats, CHECK_NUMBERS_BYTES_MAX);
     enum store_status status = check_all_pages(store, &state);
     for (size_t i = 0; status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
-        status = walk_run(store, &walks[i]);
+        const struct walk walk = {walks[i].tree, &state, check_visit, walks[i].after_batch};
+        state.visit = walks[i].visit;
+        status = walk_run(store, &walk);
         /* The library's word for it; what comes after it in the index cannot be looked at. */
         if (status == STORE_CORRUPT && trees_table()[walks[i].tree].primary >= 0 && !damage_is_final(store->env)) {
             check_say(&state, "the index '%s' leads to a record that is not there", trees_table()[walks[i].tree].name);

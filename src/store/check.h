@@ -9,6 +9,11 @@
 
 struct check {
     struct store_check *report;
+    enum store_status (*visit)(void *context, struct txn *txn, struct text key, struct text primary_key,
+                               struct text record); /* of the walk that runs */
+    uint64_t pages_total;
+    uint64_t entries;       /* of all trees, looked at so far */
+    uint64_t entries_total; /* as the pages say */
     /* The messages walk: */
     uint64_t chat_number; /* of the message visited last */
     uint64_t sequence;

@@ -37,6 +37,7 @@ static const struct {
     FIELD(damaged_page),
     FIELD(holder_pid),
     FIELD(holder_phase),
+    FIELD(holder_since_ns),
     FIELD(joins),
     FIELD(leaves),
     FIELD(ticket),
