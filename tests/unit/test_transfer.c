@@ -91,7 +91,7 @@ static void what_is_pruned_while_an_export_runs_is_left_out(void **state)
 {
     struct fixture *f = *state;
     struct taken all = {.prune_before_ns = UINT64_MAX};
-    struct taken some = {.prune_before_ns = BASE_NS + 2 * MESSAGES - 5};
+    struct taken some = {.prune_before_ns = BASE_NS + MESSAGES + MESSAGES - 5};
     struct taken none = {.grows = false};
     fill(f);
     export(f, &all);
@@ -103,7 +103,7 @@ static void what_is_pruned_while_an_export_runs_is_left_out(void **state)
     assert_int_equal(prune(f, "micro", UINT64_MAX), 5);
     export(f, &none);
     assert_int_equal(none.messages, 0);
-    assert_int_equal(none.last_sent_at_ns, BASE_NS + 2 * MESSAGES - 1);
+    assert_int_equal(none.last_sent_at_ns, BASE_NS + MESSAGES + MESSAGES - 1);
 }
 
 static void an_export_that_is_told_to_stop_does(void **state)
