@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,21 +23,54 @@ static bool output_fail(struct output *output, const char *cause)
     return false;
 }
 
+/* What the path names: standard output itself, something to be written to, or a file to be made or replaced. */
+static bool output_find(struct output *output)
+{
+    struct stat st;
+    struct stat own;
+    if (stat(output->path, &st) != 0) {
+        int error = errno;
+        if (lstat(output->path, &st) == 0 && error == ENOENT) {
+            return output_fail(output, "it is a symbolic link to nothing");
+        }
+        if (error != ENOENT) {
+            return output_fail(output, strerror(error));
+        }
+        bool fits = (size_t)snprintf(output->target, PATH_MAX, "%s", output->path) < PATH_MAX;
+        return fits || output_fail(output, strerror(ENAMETOOLONG));
+    }
+    if (fstat(STDOUT_FILENO, &own) == 0 && own.st_dev == st.st_dev && own.st_ino == st.st_ino) {
+        output->fd = STDOUT_FILENO;
+        return true;
+    }
+    if (S_ISREG(st.st_mode)) {
+        return realpath(output->path, output->target) != NULL || output_fail(output, strerror(errno));
+    }
+    output->fd = open(output->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    return output->fd >= 0 || output_fail(output, strerror(errno));
+}
+
 bool output_begin(struct output *ret, const char *path)
 {
-    *ret = (struct output){.path = path, .fd = STDOUT_FILENO};
+    char prefix[PATH_MAX];
+    *ret = (struct output){.path = path, .part = TEMPORARY_NONE, .fd = path == NULL ? STDOUT_FILENO : -1};
     buffer_init(&ret->pending, OUTPUT_BYTES + LINE_BYTES_MAX);
     if (path == NULL) {
         return true;
     }
-    ret->fd = -1;
-    if (snprintf(ret->part, sizeof ret->part, "%s.part", path) >= (int)sizeof ret->part) {
+    if (!output_find(ret)) {
+        return false;
+    }
+    if (ret->fd >= 0) {
+        return true;
+    }
+    if ((size_t)snprintf(prefix, sizeof prefix, "%s.chatsctl-part-", ret->target) >= sizeof prefix) {
         return output_fail(ret, strerror(ENAMETOOLONG));
     }
-    ret->fd = open(ret->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (ret->fd < 0 || fchmod(ret->fd, 0600) != 0) {
+    if (!temporary_make_file(&ret->part, prefix)) {
         return output_fail(ret, strerror(errno));
     }
+    ret->fd = ret->part.fd;
     return true;
 }
 
@@ -81,16 +115,17 @@ static bool output_sync_folder(const char *path)
 bool output_end(struct output *output, bool good)
 {
     good = good && !output->failed && output_write(output);
-    if (output->path != NULL && output->fd >= 0) {
-        if (good &&
-            (fsync(output->fd) != 0 || rename(output->part, output->path) != 0 || !output_sync_folder(output->path))) {
+    if (good && output->part.fd >= 0 &&
+        (fsync(output->fd) != 0 || !temporary_rename(&output->part, output->target) ||
+         !output_sync_folder(output->target))) {
+        good = output_fail(output, strerror(errno));
+    }
+    if (output->fd >= 0 && output->fd != STDOUT_FILENO && output->fd != output->part.fd) {
+        if (close(output->fd) != 0 && good) {
             good = output_fail(output, strerror(errno));
         }
-        if (!good) {
-            (void)unlink(output->part);
-        }
-        close(output->fd);
     }
+    temporary_remove(&output->part);
     buffer_clear(&output->pending);
     return good;
 }

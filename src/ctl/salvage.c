@@ -1,16 +1,13 @@
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/line.h"
 #include "ctl/output.h"
 #include "ctl/progress.h"
+#include "ctl/temporary.h"
 #include "store/salvage.h"
 
 struct salvage_file {
@@ -45,50 +42,39 @@ static void salvage_progress(void *context, const char *verb, uint64_t done, uin
     progress_phase(&file->progress, verb, "pages", done, total);
 }
 
-/* Empties a folder of ours that holds files only, and removes it. */
-static void scratch_remove(const char *path)
-{
-    DIR *directory = opendir(path);
-    const struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        (void)unlinkat(dirfd(directory), entry->d_name, 0);
-    }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    (void)rmdir(path);
-}
-
 /* Beside the file, where there is room for an export; else where temporary files go that may be large. */
-static bool scratch_make(const char *file, char ret[PATH_MAX])
+static bool scratch_make(const struct output *output, struct temporary *ret)
 {
+    char prefix[PATH_MAX];
     const char *folder = getenv("TMPDIR");
     int bytes;
-    if (file != NULL) {
-        bytes = snprintf(ret, PATH_MAX, "%s.scratch-XXXXXX", file);
+    if (output->target[0] != '\0') {
+        bytes = snprintf(prefix, sizeof prefix, "%s.chatsctl-scratch-", output->target);
     } else {
-        bytes = snprintf(ret, PATH_MAX, "%s/chats-salvage-XXXXXX", folder != NULL ? folder : "/var/tmp");
+        bytes = snprintf(prefix, sizeof prefix, "%s/chats-salvage-", folder != NULL ? folder : "/var/tmp");
     }
-    if (bytes >= PATH_MAX || mkdtemp(ret) == NULL) {
+    *ret = TEMPORARY_NONE;
+    errno = ENAMETOOLONG;
+    if ((size_t)bytes >= sizeof prefix || !temporary_make_folder(ret, prefix)) {
         return command_fail("cannot make a folder for the copy: %s", strerror(errno)) == 0;
     }
     return true;
 }
 
-static bool salvage_run(const char *home, const char *path, struct salvage_file *file)
+static bool salvage_run(const char *home, struct salvage_file *file)
 {
-    char scratch[PATH_MAX];
+    struct temporary scratch;
     struct store_salvage salvage = {
         .give = {.chat = salvage_chat, .message = salvage_message, .context = file},
         .say = salvage_problem,
         .progress = salvage_progress,
     };
-    if (!scratch_make(path, scratch)) {
+    if (!scratch_make(&file->output, &scratch)) {
         return false;
     }
-    enum store_status status = store_salvage(home, scratch, &salvage);
+    enum store_status status = store_salvage(home, scratch.path, &salvage);
     progress_end(&file->progress);
-    scratch_remove(scratch);
+    temporary_remove(&scratch);
     return status == STORE_OK || command_fail_status("salvage", status) == 0;
 }
 
@@ -102,6 +88,6 @@ int command_salvage(const struct command_context *context, int argc, char **argv
     if (!command_become_owner(context->home)) {
         return 1;
     }
-    bool good = output_begin(&file.output, path) && salvage_run(context->home, path, &file);
+    bool good = output_begin(&file.output, path) && salvage_run(context->home, &file);
     return output_end(&file.output, good) ? 0 : 1;
 }
