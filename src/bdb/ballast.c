@@ -62,22 +62,38 @@ static bool ballast_may_fit(int fd, uint64_t bytes)
     return (uint64_t)fs.f_bavail * fs.f_frsize + (uint64_t)st.st_blocks * BALLAST_BLOCK_BYTES >= bytes;
 }
 
-int ballast_make(const struct env_options *options, uint64_t margin)
+/*
+ * Allocates so many bytes for it, where they are not there yet. Somebody else may be at it outside the gate, or have
+ * let go of it: what to keep is for the caller to say, inside. 0 or errno.
+ */
+static int ballast_allocate(const struct env_options *options, uint64_t bytes)
 {
-    uint64_t bytes = ballast_bytes(options);
     int fd = ballast_open(options, O_CREAT);
     if (fd < 0) {
         return errno;
     }
     int error = 0;
-    if (margin > 0 || !ballast_is_whole(fd, bytes)) {
-        error = ballast_may_fit(fd, bytes + margin) ? posix_fallocate(fd, 0, (off_t)(bytes + margin)) : ENOSPC;
-        if (ftruncate(fd, error == 0 ? (off_t)bytes : 0) != 0 && error == 0) {
-            error = errno;
-        }
+    if (!ballast_is_whole(fd, bytes)) {
+        error = ballast_may_fit(fd, bytes) ? posix_fallocate(fd, 0, (off_t)bytes) : ENOSPC;
     }
     close(fd);
     return error;
+}
+
+/* Inside. Makes it no larger than that. True: it has at least that size. */
+static bool ballast_cut(const struct env *env, uint64_t bytes)
+{
+    struct stat st;
+    int fd = ballast_open(&env->options, 0);
+    bool is_there = fd >= 0 && fstat(fd, &st) == 0;
+    if (is_there && (uint64_t)st.st_size > bytes && ftruncate(fd, (off_t)bytes) != 0) {
+        log_warning("cannot let go of the ballast: %s", strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    /* By its size alone: not every file system shows the blocks of what it has allocated. */
+    return is_there && (uint64_t)st.st_size >= bytes;
 }
 
 bool ballast_prove(const struct env_options *options, char problem[GATE_PROBLEM_BYTES_MAX])
@@ -118,50 +134,44 @@ void ballast_set_full(struct env *env)
 
 void ballast_let_go(struct env *env)
 {
-    if (atomic_load(&env->gate->page->full) == 0) {
-        return;
-    }
-    int fd = ballast_open(&env->options, 0);
-    if (fd < 0 || ftruncate(fd, 0) != 0) {
-        log_warning("cannot let the ballast go: %s", strerror(errno));
-    }
-    if (fd >= 0) {
-        close(fd);
+    if (atomic_load(&env->gate->page->full) != 0) {
+        (void)ballast_cut(env, 0);
     }
 }
 
 void ballast_keep(struct env *env)
 {
+    uint64_t bytes = ballast_bytes(&env->options);
     if (atomic_load(&env->gate->page->full) != 0) {
         return;
     }
-    int error = ballast_make(&env->options, 0);
+    int error = ballast_allocate(&env->options, bytes);
     if (error != 0) {
-        log_error("cannot allocate the ballast of %llu bytes: %s", (unsigned long long)ballast_bytes(&env->options),
-                  strerror(error));
+        log_error("cannot allocate the ballast of %llu bytes: %s", (unsigned long long)bytes, strerror(error));
         ballast_set_full(env);
     }
+    (void)ballast_cut(env, error == 0 ? bytes : 0);
 }
 
-/* Whether the ballast is in its place is looked at under the gate: a recovery may have let it go again. */
-static enum store_status ballast_clear_full(struct env *env)
+/*
+ * Ends a try to make the ballast, under the gate, where `full` says whose it is: once that is cleared it is the home's,
+ * and a try that comes to nothing then, however late, takes nothing from it. A recovery may have let go of it
+ * meanwhile.
+ */
+static enum store_status ballast_settle(struct env *env, bool made)
 {
     enum store_status status = gate_lock(env->gate, GATE_WRITING);
     if (status != STORE_OK) {
         return status;
     }
-    int fd = ballast_open(&env->options, 0);
-    struct stat st;
-    /* By its size alone: not every file system shows the blocks of what it has allocated. */
-    bool is_whole = fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size == ballast_bytes(&env->options);
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (is_whole && atomic_exchange(&env->gate->page->full, 0) != 0) {
+    bool full = atomic_load(&env->gate->page->full) != 0;
+    bool is_whole = ballast_cut(env, full && !made ? 0 : ballast_bytes(&env->options)) && made;
+    if (full && is_whole) {
+        atomic_store(&env->gate->page->full, 0);
         log_warning("there is room again: writes go on");
     }
     gate_unlock(env->gate);
-    return is_whole ? STORE_OK : STORE_FULL;
+    return !full || is_whole ? STORE_OK : STORE_FULL;
 }
 
 enum store_status ballast_wait_for_room(struct env *env)
@@ -176,14 +186,11 @@ enum store_status ballast_wait_for_room(struct env *env)
                                                                 now_ns + BALLAST_RETRY_MS * UINT64_C(1000000))) {
         return STORE_FULL;
     }
-    int error = ballast_make(&env->options, BALLAST_MARGIN_BYTES);
-    if (error != 0) {
-        if (!ballast_is_missing_room(error)) {
-            log_error("cannot allocate the ballast: %s", strerror(error));
-        }
-        return STORE_FULL;
+    int error = ballast_allocate(&env->options, ballast_bytes(&env->options) + BALLAST_MARGIN_BYTES);
+    if (error != 0 && !ballast_is_missing_room(error)) {
+        log_error("cannot allocate the ballast: %s", strerror(error));
     }
-    return ballast_clear_full(env);
+    return ballast_settle(env, error == 0);
 }
 
 /* Inside. A limit that the process has from its start: shells and servers set it, not we. */

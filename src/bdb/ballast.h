@@ -15,7 +15,7 @@
  *   - reads go on: recovery has written every page and ended with a checkpoint, so they need no room
  *   - nobody writes: a write is answered STORE_FULL without a call into the library, but for one a second that tries to
  *     make the ballast again, with BALLAST_MARGIN_BYTES more, lest the next message fill the disk anew
- *   - that one clears `full` under the gate, when the ballast is in its place.
+ *   - that one clears `full` under the gate, when the ballast is in its place. Only under the gate is any of it let go.
  * A new gate page (a boot, a copied home) begins with a recovery, which makes the ballast where it is missing.
  *
  * A limit on the size of files (RLIMIT_FSIZE; SIGXFSZ is ignored) is no matter of room: a tree must not be let grow in
@@ -39,12 +39,6 @@
 
 /* The size that a home of these options needs. */
 uint64_t ballast_bytes(const struct env_options *options);
-
-/*
- * Allocates the home's ballast, with `margin` bytes more for a moment. Costs one fstat if it is there. On failure
- * nothing is kept. 0 or errno.
- */
-int ballast_make(const struct env_options *options, uint64_t margin) __attribute__((warn_unused_result));
 
 /*
  * For `chatsctl init`: shows that a home of these options finds room for its regions, its first log files and the

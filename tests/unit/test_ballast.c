@@ -15,6 +15,19 @@
 #include "bdb/ballast.h"
 #include "envbench.h"
 
+/* In the place of the library's: what is to happen at the next call, once. */
+static int (*meanwhile)(int fd, off_t bytes);
+
+int posix_fallocate(int fd, off_t offset, off_t bytes)
+{
+    int (*now)(int, off_t) = meanwhile;
+    meanwhile = NULL;
+    if (now != NULL) {
+        return now(fd, bytes);
+    }
+    return fallocate(fd, 0, offset, bytes) == 0 ? 0 : errno;
+}
+
 static char *path_of(const struct bench *b, const char *name)
 {
     static char path[128];
@@ -123,6 +136,69 @@ static void one_writer_a_second_looks_for_room(void **state)
     env_close(env);
 }
 
+static struct env *the_env;
+
+/* While a try takes its time, another writer's succeeds; then there is no room for the first one's margin. */
+static int another_makes_it(int fd, off_t bytes)
+{
+    the_env->gate->page->full_retry_at_ns = timestamp_monotonic_ns();
+    assert_int_equal(bench_put(the_env, 2, 10), STORE_OK);
+    assert_true(the_env->gate->page->full == 0);
+    assert_int_equal(ftruncate(fd, bytes), 0); /* as much of it as there was room for */
+    return ENOSPC;
+}
+
+static int it_gets_half(int fd, off_t bytes)
+{
+    assert_int_equal(fallocate(fd, 0, 0, bytes / 2), 0);
+    return ENOSPC;
+}
+
+static int a_recovery_lets_go(int fd, off_t bytes)
+{
+    assert_int_equal(fallocate(fd, 0, 0, bytes), 0);
+    gate_want_recovery(the_env->gate, "a test said so");
+    assert_int_equal(bench_get(the_env, 1), STORE_OK);
+    return 0;
+}
+
+static void a_late_failure_takes_nothing_from_the_ballast_of_another(void **state)
+{
+    const struct bench *b = *state;
+    struct env *env = the_env = bench_env(b, false);
+    struct gate_page *page = env->gate->page;
+    struct stat st;
+    assert_int_equal(bench_put(env, 1, 10), STORE_OK);
+    fill(env, ENOSPC);
+    page->full_retry_at_ns = timestamp_monotonic_ns();
+    meanwhile = another_makes_it;
+    assert_int_equal(bench_put(env, 3, 10), STORE_OK);
+    assert_int_equal(stat(path_of(b, BALLAST_FILE), &st), 0);
+    assert_true((uint64_t)st.st_size == ballast_bytes(&env->options));
+    assert_true(allocated_bytes(b) >= ballast_bytes(&env->options));
+    env_close(env);
+}
+
+static void a_try_that_fails_keeps_nothing(void **state)
+{
+    static int (*const tries[])(int, off_t) = {it_gets_half, a_recovery_lets_go};
+    const struct bench *b = *state;
+    struct env *env = the_env = bench_env(b, false);
+    struct gate_page *page = env->gate->page;
+    assert_int_equal(bench_put(env, 1, 10), STORE_OK);
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        fill(env, ENOSPC);
+        page->full_retry_at_ns = timestamp_monotonic_ns();
+        meanwhile = tries[i];
+        assert_int_equal(bench_put(env, 2, 10), STORE_FULL);
+        assert_true(page->full == 1);
+        assert_true(allocated_bytes(b) == 0);
+        page->full_retry_at_ns = timestamp_monotonic_ns();
+        assert_int_equal(bench_put(env, 1, 10), STORE_OK);
+    }
+    env_close(env);
+}
+
 static void without_a_ballast_nobody_writes(void **state)
 {
     const struct bench *b = *state;
@@ -162,6 +238,8 @@ int main(void)
         TEST(a_copy_with_a_hole_for_it_allocates_it_anew),
         TEST(a_full_disk_refuses_writers_and_serves_readers),
         TEST(one_writer_a_second_looks_for_room),
+        TEST(a_late_failure_takes_nothing_from_the_ballast_of_another),
+        TEST(a_try_that_fails_keeps_nothing),
         TEST(without_a_ballast_nobody_writes),
         TEST(the_regions_of_a_dead_generation_give_their_blocks_back),
     };
