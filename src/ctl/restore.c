@@ -1,4 +1,7 @@
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,21 +16,69 @@ static void restore_progress(void *context, const char *verb, uint64_t done, uin
     progress_phase(context, verb, "bytes", done, total);
 }
 
-/* The home that root restores is of whom the backup is: root makes it and becomes that one. */
-static bool restore_become_owner(const char *home, const char *folder)
+static bool restore_is_empty(int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    unsigned entries = 0;
+    while (directory != NULL && entries <= 2 && readdir(directory) != NULL) {
+        entries++; /* "." and ".." are two */
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return entries == 2;
+}
+
+/* Makes the home's folder where it is absent, and gives it to the backup's owner if it is empty and root's. */
+static bool restore_give_folder(const char *home, const struct stat *backup)
 {
     struct stat st;
-    if (geteuid() != 0 || stat(folder, &st) != 0 || st.st_uid == 0) {
-        return true; /* what is wrong with the backup, if anything, is for store_restore to say */
+    if (mkdir(home, 0700) != 0 && errno != EEXIST) {
+        return false;
     }
-    /* Absent or empty: else it stays whose it is. */
-    if (rmdir(home) == 0 || errno == ENOENT) {
-        if (mkdir(home, 0700) != 0 || chown(home, st.st_uid, st.st_gid) != 0) {
-            (void)command_fail("cannot make '%s': %s", home, strerror(errno));
-            return false;
-        }
+    int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
     }
-    return command_become_owner(home);
+    int error = fstat(fd, &st) == 0 ? 0 : errno;
+    if (error == 0 && st.st_uid == 0 && restore_is_empty(fd) && fchown(fd, backup->st_uid, backup->st_gid) != 0) {
+        error = errno;
+    }
+    close(fd);
+    errno = error;
+    return error == 0;
+}
+
+/*
+ * The home that root restores belongs to whom its folder belongs. An absent one, and an empty one of root's, such as a
+ * mount point, is given to whom the backup belongs. What is wrong with home or backup otherwise store_restore says.
+ */
+static bool restore_become_owner(const char *home, const char *folder)
+{
+    struct stat backup;
+    char inside[PATH_MAX];
+    if (geteuid() != 0 || stat(folder, &backup) != 0) {
+        return true;
+    }
+    if (backup.st_uid != 0 && !restore_give_folder(home, &backup)) {
+        (void)command_fail("cannot make '%s': %s", home, strerror(errno));
+        return false;
+    }
+    if (!command_become_owner(home)) {
+        return false;
+    }
+    snprintf(inside, sizeof inside, "%s/.", folder);
+    if (geteuid() != 0 && access(inside, R_OK | X_OK) != 0 && errno == EACCES) {
+        (void)command_fail(
+            "the owner of '%s' may not read the backup: make it theirs (chown -R), or let the home's folder "
+            "be absent",
+            home);
+        return false;
+    }
+    return true;
 }
 
 int command_restore(const struct command_context *context, int argc, char **argv)

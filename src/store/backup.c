@@ -424,7 +424,7 @@ static enum store_status backup_begin_addition(struct backup *backup)
                               backup->order->folder);
     }
     if (status == STORE_OK) {
-        (void)unlinkat(backup->folder.fd, BACKUP_MARKER, 0); /* it was broken off when all was done */
+        folder_unmark(&backup->folder, BACKUP_MARKER); /* it was broken off when all was done */
     }
     return status;
 }

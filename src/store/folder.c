@@ -11,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define FOLDER_MARK_BYTES_MAX 160u
+
 enum store_status folder_open(struct folder *ret, const struct copying *copying, const char *path)
 {
     *ret = (struct folder){.fd = -1};
@@ -60,17 +62,59 @@ static int folder_visit(const struct folder *folder, bool remove)
     return error;
 }
 
-bool folder_has(const struct folder *folder, const char *name)
+enum folder_mark {
+    FOLDER_NO_MARK,    /* there is no file of the name */
+    FOLDER_MARKED,     /* by us */
+    FOLDER_MARK_BEGUN, /* the machine stopped while it was written: no other file of ours can be there */
+    FOLDER_NOT_OURS,
+};
+
+static void folder_mark_text(const char *marker, char ret[FOLDER_MARK_BYTES_MAX])
 {
-    return faccessat(folder->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    snprintf(ret, FOLDER_MARK_BYTES_MAX,
+             "chats %s 1\nThis folder is being filled, or that was broken off: done again, it begins by emptying it.\n",
+             marker);
+}
+
+static enum folder_mark folder_compare_mark(const char *marker, const char *found, size_t bytes)
+{
+    char wanted[FOLDER_MARK_BYTES_MAX];
+    folder_mark_text(marker, wanted);
+    size_t line = strcspn(wanted, "\n") + 1;
+    if (bytes >= line && memcmp(found, wanted, line) == 0) {
+        return FOLDER_MARKED;
+    }
+    if (bytes > strlen(wanted)) {
+        return FOLDER_NOT_OURS;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (found[i] != wanted[i] && found[i] != '\0') {
+            return FOLDER_NOT_OURS;
+        }
+    }
+    return FOLDER_MARK_BEGUN;
+}
+
+static enum folder_mark folder_read_mark(const struct folder *folder, const char *marker)
+{
+    char found[FOLDER_MARK_BYTES_MAX];
+    struct stat st;
+    int fd = openat(folder->fd, marker, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? FOLDER_NO_MARK : FOLDER_NOT_OURS;
+    }
+    ssize_t bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? pread(fd, found, sizeof found, 0) : -1;
+    close(fd);
+    return bytes < 0 ? FOLDER_NOT_OURS : folder_compare_mark(marker, found, (size_t)bytes);
 }
 
 /* Empties it if it is ours to empty. */
-static enum store_status folder_claim(const struct folder *folder, const struct copying *copying)
+static enum store_status folder_claim(struct folder *folder, const struct copying *copying)
 {
-    bool broken_off = folder_has(folder, folder->marker);
-    int error = folder_visit(folder, broken_off);
-    if (error == EEXIST && !broken_off) {
+    char text[FOLDER_MARK_BYTES_MAX];
+    enum folder_mark mark = folder_read_mark(folder, folder->marker);
+    int error = mark == FOLDER_NOT_OURS ? EEXIST : folder_visit(folder, mark == FOLDER_MARKED);
+    if (error == EEXIST && mark != FOLDER_MARKED) {
         return copying_failed(copying, 0, "'%.200s' is not empty: nothing was changed", folder->path);
     }
     if (error == 0 && fchmod(folder->fd, 0700) != 0) {
@@ -79,8 +123,17 @@ static enum store_status folder_claim(const struct folder *folder, const struct 
     if (error != 0) {
         return copying_failed(copying, error, "cannot empty '%.200s'", folder->path);
     }
-    enum store_status status = copying_write_file(copying, folder->path, folder->marker, TEXT_LITERAL(""));
-    return status == STORE_OK ? copying_sync_folder(copying, folder->path) : status;
+    folder->ours = true;
+    folder_mark_text(folder->marker, text);
+    enum store_status status = STORE_OK;
+    if (mark != FOLDER_MARKED) {
+        status = copying_write_file(copying, folder->path, folder->marker, text_of(text));
+    }
+    status = status == STORE_OK ? copying_sync_folder(copying, folder->path) : status;
+    if (status != STORE_OK) {
+        folder_undo(folder);
+    }
+    return status;
 }
 
 static bool folder_lies_in(const char *path, const char *outside)
@@ -125,12 +178,21 @@ enum store_status folder_finish(const struct folder *folder, const struct copyin
 
 void folder_undo(struct folder *folder)
 {
-    if (folder->fd >= 0 && folder->marker != NULL && folder_has(folder, folder->marker)) {
+    if (folder->ours) {
         (void)folder_visit(folder, true);
+        (void)fsync(folder->fd); /* the marker goes last */
         (void)unlinkat(folder->fd, folder->marker, 0);
         if (folder->made) {
             (void)rmdir(folder->path);
         }
+        folder->ours = false;
+    }
+}
+
+void folder_unmark(const struct folder *folder, const char *marker)
+{
+    if (folder_read_mark(folder, marker) == FOLDER_MARKED) {
+        (void)unlinkat(folder->fd, marker, 0);
     }
 }
 

@@ -20,8 +20,9 @@ struct restore {
     struct copying copying;
     struct manifest manifest;
     struct folder home;
-    uint32_t last;    /* log file that the home will end with */
-    const char *verb; /* what is being done */
+    uint32_t last;        /* log file that the home will end with */
+    uint64_t later_bytes; /* of the other folder's log, behind what the backup has */
+    const char *verb;     /* what is being done */
 };
 
 static void restore_progress(void *context, uint64_t done, uint64_t total)
@@ -106,6 +107,13 @@ static enum store_status restore_plan_logs(struct restore *restore)
     for (uint32_t number = from; status == STORE_OK && number <= restore->manifest.log_last; number++) {
         status = restore_compare_log(restore, number);
     }
+    for (uint32_t number = restore->manifest.log_last; status == STORE_OK && number <= restore->last; number++) {
+        char name[LOGS_NAME_BYTES];
+        logs_name(number, name);
+        int64_t bytes = copying_size(restore->order->logs, name);
+        const struct manifest_file *file = manifest_find(&restore->manifest, name);
+        restore->later_bytes += (uint64_t)(bytes > 0 ? bytes : 0) - (file != NULL ? file->bytes : 0);
+    }
     return status;
 }
 
@@ -151,6 +159,7 @@ static enum store_status restore_copy(struct restore *restore)
 {
     struct text config = {restore->manifest.config.data, restore->manifest.config.bytes};
     restore_begin_phase(restore, "restoring");
+    restore->copying.total += restore->later_bytes;
     enum store_status status = folder_has_room(&restore->home, &restore->copying, restore->copying.total);
     if (status == STORE_OK) {
         status = copying_write_file(&restore->copying, restore->home.path, CONFIG_FILE, config);
