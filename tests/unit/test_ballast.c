@@ -18,6 +18,7 @@
 /* In the place of the library's: what is to happen at the next call, once. */
 static int (*meanwhile)(int fd, off_t bytes);
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's are reserved names
 int posix_fallocate(int fd, off_t offset, off_t bytes)
 {
     int (*now)(int, off_t) = meanwhile;
