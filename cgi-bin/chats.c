@@ -16,8 +16,6 @@
 #include "http/worker.h"
 #include "store/store.h"
 
-#define VERSION "0.1.0"
-
 /* A file of the home that got descriptor 2 would have the log written into it. */
 static bool standard_descriptors_open(void)
 {
@@ -58,7 +56,7 @@ static struct store *home_open(const char *program, struct config *config)
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("chats " VERSION);
+        puts(PACKAGE_STRING);
         return EXIT_SUCCESS;
     }
     worker_hold_signals();

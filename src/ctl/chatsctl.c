@@ -181,6 +181,10 @@ int main(int argc, char **argv)
         chatsctl_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;
     }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts(PACKAGE_STRING);
+        return 0;
+    }
     int words = 0;
     const struct command *command = chatsctl_find(argc, argv, &words);
     if (command == NULL) {
