@@ -98,3 +98,17 @@ void json_append_int64(struct buffer *b, int64_t value)
 {
     buffer_printf(b, "\"%" PRId64 "\"", value);
 }
+
+void json_append_comma(struct buffer *b)
+{
+    char last = b->bytes > 0 ? b->data[b->bytes - 1] : '{';
+    if (last != '{' && last != '[') {
+        buffer_append_z(b, ",");
+    }
+}
+
+void json_append_key(struct buffer *b, const char *name)
+{
+    json_append_comma(b);
+    buffer_printf(b, "\"%s\":", name);
+}

@@ -14,6 +14,13 @@ void json_append_text(struct buffer *b, struct text t);
 /* As json_append_text for bytes of unknown encoding: each run that is not UTF-8 becomes U+FFFD. */
 void json_append_bytes(struct buffer *b, struct text t);
 
+/*
+ * A comma, unless b ends with a '{' or '[': before each item of a list or object. And the same with a member's name,
+ * which is plain ASCII, and its colon.
+ */
+void json_append_comma(struct buffer *b);
+void json_append_key(struct buffer *b, const char *name);
+
 /* A 64-bit integer as a quoted string: contract, section 4. */
 void json_append_int64(struct buffer *b, int64_t value);
 

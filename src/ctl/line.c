@@ -179,7 +179,8 @@ bool line_read(struct text line, struct arena *arena, struct import_row *ret, st
     const struct request request = {.body = line};
     const struct caller caller = {.type = ACCOUNT_SERVICE};
     void *decoded = NULL;
-    if (decode_request(&line_operation, &request, &caller, arena, &decoded, error) != ERROR_NONE) {
+    /* No field of a line has a limit of the configuration's. */
+    if (decode_request(NULL, &line_operation, &request, &caller, arena, &decoded, error) != ERROR_NONE) {
         return false;
     }
     const struct line_args *args = decoded;

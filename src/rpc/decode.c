@@ -80,9 +80,10 @@ static enum error_kind check_list(const struct field *field, const struct text_l
 }
 
 /* Checks a given field's limits and stores it in its argument. */
-static enum error_kind store_field(const struct field *field, const struct value *value, void *argument,
-                                   struct error *error)
+static enum error_kind store_field(const struct config *config, const struct field *field, const struct value *value,
+                                   void *argument, struct error *error)
 {
+    int64_t max;
     struct maybe_time time = {.given = true};
     enum store_order order;
     enum account_type type;
@@ -113,9 +114,10 @@ static enum error_kind store_field(const struct field *field, const struct value
         memcpy(argument, &value->list, sizeof(value->list));
         break;
     case FIELD_INT64:
-        if (value->integer < field->min || value->integer > field->max) {
+        max = operation_field_max(field, config);
+        if (value->integer < field->min || value->integer > max) {
             return error_set(error, ERROR_INVALID_REQUEST, "field '%s' must be an integer from %lld to %lld",
-                             field->name, (long long)field->min, (long long)field->max);
+                             field->name, (long long)field->min, (long long)max);
         }
         memcpy(argument, &value->integer, sizeof(value->integer));
         break;
@@ -150,8 +152,9 @@ static enum error_kind store_field(const struct field *field, const struct value
     return ERROR_NONE;
 }
 
-enum error_kind decode_request(const struct operation *operation, const struct request *request,
-                               const struct caller *caller, struct arena *arena, void **ret_args, struct error *error)
+enum error_kind decode_request(const struct config *config, const struct operation *operation,
+                               const struct request *request, const struct caller *caller, struct arena *arena,
+                               void **ret_args, struct error *error)
 {
     size_t count = operation->fields_count;
     char *args = arena_alloc(arena, operation->args_bytes);
@@ -176,7 +179,7 @@ enum error_kind decode_request(const struct operation *operation, const struct r
     kind = check_missing(operation, caller, body.all, error);
     for (size_t i = 0; i < count && kind == ERROR_NONE; i++) {
         if (body.all[i].given) {
-            kind = store_field(&operation->fields[i], &body.all[i], args + operation->fields[i].offset, error);
+            kind = store_field(config, &operation->fields[i], &body.all[i], args + operation->fields[i].offset, error);
         }
     }
     if (kind == ERROR_NONE) {

@@ -5,6 +5,7 @@
 #include "rpc/access.h"
 #include "rpc/bytes.h"
 #include "rpc/decode.h"
+#include "rpc/openapi.h"
 #include "rpc/reply.h"
 #include "service/registry.h"
 
@@ -27,6 +28,15 @@ static struct text take_last_segment(struct text *path)
     }
     path->bytes = begin;
     return segment;
+}
+
+/* The last segment of mount + path. */
+static struct text last_segment(const struct request *request)
+{
+    struct text mount = request->mount;
+    struct text path = request->path;
+    struct text segment = take_last_segment(&path);
+    return segment.bytes > 0 ? segment : take_last_segment(&mount);
 }
 
 /* As a row spells it: the first letter in upper case, "create-chat" as "CreateChat". Empty: not a name. */
@@ -94,6 +104,22 @@ static enum error_kind check_method(const struct operation *operation, enum meth
                      reads ? "POST or GET" : "POST");
 }
 
+/* The description is no operation: it is read, without a token, and whatever state the store is in. */
+static enum error_kind describe(const struct config *config, const struct request *request, struct reply *reply,
+                                struct error *error)
+{
+    if (request->method != METHOD_GET && request->method != METHOD_HEAD) {
+        reply->allow = "GET, HEAD, OPTIONS";
+        return error_set(error, ERROR_METHOD_NOT_ALLOWED, OPENAPI_NAME " is read with GET");
+    }
+    openapi_append(reply_out(reply), config);
+    if (reply_failed(reply)) {
+        log_error(OPENAPI_NAME " does not fit into memory");
+        return error_set(error, ERROR_UNAVAILABLE, "%s", "");
+    }
+    return ERROR_NONE;
+}
+
 static enum error_kind check_body(const struct config *config, const struct request *request, struct error *error)
 {
     switch (request->body_fault) {
@@ -130,7 +156,7 @@ static enum error_kind run(struct call *call, const struct request *request, con
         kind = access_check(call->config, call->store, request, operation, call->arena, &call->caller, call->error);
     }
     if (kind == ERROR_NONE) {
-        kind = decode_request(operation, request, &call->caller, call->arena, &args, call->error);
+        kind = decode_request(call->config, operation, request, &call->caller, call->arena, &args, call->error);
     }
     if (kind == ERROR_NONE) {
         call->reply->sweeps = operation->sweeps;
@@ -140,10 +166,22 @@ static enum error_kind run(struct call *call, const struct request *request, con
         log_error("%s.%s: an answer does not fit into memory", operation->service, operation->name);
         kind = error_set(call->error, ERROR_UNAVAILABLE, "%s", "");
     }
+    if (kind != ERROR_NONE && !operation_may_answer(operation, kind)) {
+        log_error("%s.%s: %s is not among the errors of its row", operation->service, operation->name,
+                  error_row(kind)->id);
+    }
     return kind;
 }
 
-/* Contract, section 4: keys capitalised as the original's clients read them. */
+void rpc_append_error(struct buffer *out, enum error_kind kind, const char *detail)
+{
+    const struct error_row *row = error_row(kind);
+    buffer_printf(out, "{\"Id\":\"%s\",\"Code\":%d,\"Detail\":", row->id, row->code);
+    /* A detail may quote a path, which is of any bytes. */
+    json_append_bytes(out, text_of(detail != NULL && detail[0] != '\0' ? detail : row->detail));
+    buffer_printf(out, ",\"Status\":\"%s\"}", row->status);
+}
+
 static void render_error(struct reply *reply, const struct error *error)
 {
     const struct error_row *row = error_row(error->kind);
@@ -152,11 +190,7 @@ static void render_error(struct reply *reply, const struct error *error)
     reply->status = row->status;
     reply->retry_s = error->retry_s > 0 ? error->retry_s : row->retry_s;
     reply->challenge = error->kind == ERROR_UNAUTHORIZED;
-    struct buffer *out = reply_out(reply);
-    buffer_printf(out, "{\"Id\":\"%s\",\"Code\":%d,\"Detail\":", row->id, row->code);
-    /* A detail may quote a path, which is of any bytes. */
-    json_append_bytes(out, text_of(error->detail[0] != '\0' ? error->detail : row->detail));
-    buffer_printf(out, ",\"Status\":\"%s\"}", row->status);
+    rpc_append_error(reply_out(reply), error->kind, error->detail);
 }
 
 bool rpc_serve(const struct config *config, struct store *store, const struct request *request, struct arena *arena,
@@ -172,18 +206,21 @@ bool rpc_serve(const struct config *config, struct store *store, const struct re
         .error = &error,
     };
     enum error_kind kind = ERROR_UNKNOWN_OPERATION;
-    const struct operation *operation = find_operation(request, &error);
+    bool described = text_equal(last_segment(request), TEXT_LITERAL(OPENAPI_NAME));
+    const struct operation *operation = described ? NULL : find_operation(request, &error);
     /* A browser's is answered whatever it asks for: else the page is told of a network error, not what was wrong. */
-    if (request->method == METHOD_OPTIONS && (operation != NULL || request->is_preflight)) {
+    if (request->method == METHOD_OPTIONS && (operation != NULL || described || request->is_preflight)) {
         reply->code = 204;
         reply->status = "No Content";
         return reply_finish(reply);
     }
-    if (operation != NULL) {
+    if (described) {
+        kind = describe(config, request, reply, &error);
+    } else if (operation != NULL) {
         kind = run(&call, request, operation);
     }
     if (kind != ERROR_NONE) {
-        if (!reply_is_unsent(reply)) {
+        if (operation != NULL && !reply_is_unsent(reply)) {
             log_error("%s.%s: an answer is broken off: %s", operation->service, operation->name, error_row(kind)->id);
             reply_break(reply);
             return false;

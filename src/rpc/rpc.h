@@ -77,6 +77,12 @@ void reply_init(struct reply *reply, const struct reply_sink *sink);
 void reply_clear(struct reply *reply);
 
 /*
+ * The body of an error answer: contract, section 4, keys capitalised as the original's clients read them. detail: of
+ * any bytes; NULL or "": the kind's own.
+ */
+void rpc_append_error(struct buffer *out, enum error_kind kind, const char *detail);
+
+/*
  * Serves one request: fills reply and sends it through its sink. config and store as in struct call; store may be NULL
  * (the home could not be opened): every operation answers 503 then. `arena` is the request's.
  * True: a complete answer was sent. False: it was broken off, and the transport must make that visible to the peer.

@@ -1,6 +1,11 @@
-#include "base/json.h"
+#include "service/account.h"
 #include "service/password.h"
 #include "service/registry.h"
+
+#define ACCOUNT_NOT_FOUND "Account not found"
+#define FORBIDDEN_SECRET "an account changes its own secret only: leave 'id' out"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static enum error_kind done(struct call *call)
 {
@@ -10,7 +15,7 @@ static enum error_kind done(struct call *call)
 
 static enum error_kind account_not_found(struct call *call)
 {
-    return error_set(call->error, ERROR_NOT_FOUND, "Account not found");
+    return error_set(call->error, ERROR_NOT_FOUND, ACCOUNT_NOT_FOUND);
 }
 
 /* Accounts.List */
@@ -27,10 +32,8 @@ static bool append_listed(void *context, const struct account *account)
 {
     struct listing *listing = context;
     struct buffer *out = reply_out(listing->reply);
-    buffer_append_z(out, listing->begun ? ",{\"id\":" : "{\"id\":");
-    json_append_text(out, account->id);
-    buffer_printf(out, ",\"type\":\"%s\",\"issuer\":", account->type == ACCOUNT_SERVICE ? "service" : "user");
-    json_append_text(out, listing->issuer);
+    buffer_append_z(out, listing->begun ? ",{" : "{");
+    account_append(out, account->id, account->type, listing->issuer);
     buffer_append_z(out, "}");
     listing->begun = true;
     listing->unheard = !reply_flush(listing->reply);
@@ -62,6 +65,8 @@ static enum error_kind list(struct call *call, const void *args)
     return ERROR_NONE;
 }
 
+static const struct member list_answer[] = {{.name = "accounts", .type = MEMBER_OBJECT_LIST, .shape = &account_shape}};
+
 /* Accounts.Delete */
 
 struct delete_args {
@@ -71,6 +76,7 @@ struct delete_args {
 static const struct field delete_fields[] = {
     {
         .name = "id",
+        .about = "The account to delete.",
         .type = FIELD_ID,
         .missing = ERROR_INVALID_REQUEST,
         .offset = offsetof(struct delete_args, id),
@@ -84,6 +90,8 @@ static enum error_kind delete (struct call *call, const void *args) {
 return status == STORE_OK ? done(call) : operation_store_error(call, status, ERROR_INTERNAL);
 }
 
+static const struct operation_error delete_errors[] = {{ERROR_NOT_FOUND, ACCOUNT_NOT_FOUND}, {ERROR_NONE, NULL}};
+
 /* Accounts.ChangeSecret */
 
 struct change_args {
@@ -95,11 +103,13 @@ struct change_args {
 static const struct field change_fields[] = {
     {
         .name = "id",
+        .about = "The caller's own, if it is given.",
         .type = FIELD_ID,
         .offset = offsetof(struct change_args, id),
     },
     {
         .name = "old_secret",
+        .about = "The account's secret.",
         .type = FIELD_STRING,
         .missing = ERROR_INVALID_REQUEST,
         .offset = offsetof(struct change_args, old_secret),
@@ -108,6 +118,7 @@ static const struct field change_fields[] = {
     },
     {
         .name = "new_secret",
+        .about = "What is to be its secret.",
         .type = FIELD_STRING,
         .missing = ERROR_INVALID_REQUEST,
         .offset = offsetof(struct change_args, new_secret),
@@ -125,7 +136,7 @@ static enum error_kind change_secret(struct call *call, const void *args)
     struct text old_hash;
     struct text hash;
     if (a->id.bytes > 0 && !text_equal(a->id, id)) {
-        return error_set(call->error, ERROR_FORBIDDEN, "an account changes its own secret only: leave 'id' out");
+        return error_set(call->error, ERROR_FORBIDDEN, FORBIDDEN_SECRET);
     }
     enum error_kind kind = password_check(call, namespace, id, a->old_secret, &old_hash);
     if (kind == ERROR_NONE) {
@@ -141,7 +152,8 @@ static enum error_kind change_secret(struct call *call, const void *args)
     return status == STORE_OK ? done(call) : operation_store_error(call, status, ERROR_INTERNAL);
 }
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+static const struct operation_error change_errors[] = {
+    {ERROR_FORBIDDEN, FORBIDDEN_SECRET}, {ERROR_TOO_MANY_REQUESTS, NULL}, {ERROR_NONE, NULL}};
 
 static const struct operation rows[] = {
     {
@@ -150,6 +162,9 @@ static const struct operation rows[] = {
         .effect = OPERATION_READS,
         .policy = POLICY_SERVICE,
         .run = list,
+        .about = "Lists the accounts of the caller's namespace.",
+        .answer = &(const struct shape){NULL, list_answer, COUNT(list_answer)},
+        .example_answer = "{\"accounts\":[{\"id\":\"jane\",\"type\":\"user\",\"issuer\":\"micro\"}]}",
     },
     {
         .service = "Accounts",
@@ -160,6 +175,9 @@ static const struct operation rows[] = {
         .fields = delete_fields,
         .fields_count = COUNT(delete_fields),
         .args_bytes = sizeof(struct delete_args),
+        .about = "Deletes an account and revokes all its tokens.",
+        .errors = delete_errors,
+        .example = "{\"id\":\"jane\"}",
     },
     {
         .service = "Accounts",
@@ -170,6 +188,9 @@ static const struct operation rows[] = {
         .fields = change_fields,
         .fields_count = COUNT(change_fields),
         .args_bytes = sizeof(struct change_args),
+        .about = "Changes the caller's own secret and revokes all its tokens.",
+        .errors = change_errors,
+        .example = "{\"old_secret\":\"correct horse battery\",\"new_secret\":\"staple of correct horse\"}",
     },
 };
 

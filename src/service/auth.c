@@ -1,6 +1,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/timestamp.h"
+#include "service/account.h"
 #include "service/password.h"
 #include "service/registry.h"
 
@@ -12,17 +13,11 @@
 #define NS_A_SECOND UINT64_C(1000000000)
 #define TOKEN_FIELD_BYTES_MAX 1024 /* far more than a token has */
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static enum error_kind bad_token(struct call *call)
 {
     return error_set(call->error, ERROR_UNAUTHORIZED, "field 'token' is unknown, expired or revoked");
-}
-
-static void append_account(struct buffer *out, struct text id, enum account_type type, struct text issuer)
-{
-    buffer_append_z(out, "{\"account\":{\"id\":");
-    json_append_text(out, id);
-    buffer_printf(out, ",\"type\":\"%s\",\"issuer\":", type == ACCOUNT_SERVICE ? "service" : "user");
-    json_append_text(out, issuer);
 }
 
 /* Auth.Token */
@@ -38,11 +33,13 @@ struct token_args {
 static const struct field token_fields[] = {
     {
         .name = "id",
+        .about = "The account that logs in; of a service's user, where a service asks with its own token.",
         .type = FIELD_ID,
         .offset = offsetof(struct token_args, id),
     },
     {
         .name = "secret",
+        .about = "The account's secret. A service that asks for one of its users leaves it out.",
         .type = FIELD_STRING,
         .offset = offsetof(struct token_args, secret),
         .max = CRYPTO_PASSWORD_BYTES_MAX,
@@ -50,6 +47,7 @@ static const struct field token_fields[] = {
     },
     {
         .name = "refresh_token",
+        .about = "In place of id and secret. It works once; used again, all tokens of its login are revoked.",
         .type = FIELD_STRING,
         .offset = offsetof(struct token_args, refresh_token),
         .max = TOKEN_FIELD_BYTES_MAX,
@@ -57,6 +55,7 @@ static const struct field token_fields[] = {
     },
     {
         .name = "token_expiry",
+        .about = "How many seconds the access token lasts; absent: 15 minutes.",
         .type = FIELD_INT64,
         .offset = offsetof(struct token_args, token_expiry),
         .min = 1,
@@ -64,6 +63,7 @@ static const struct field token_fields[] = {
     },
     {
         .name = "options.namespace",
+        .about = "The account's namespace; absent: the header's.",
         .type = FIELD_ID,
         .offset = offsetof(struct token_args, namespace),
     },
@@ -187,6 +187,17 @@ static enum error_kind token(struct call *call, const void *args)
     return ERROR_NONE;
 }
 
+static const struct operation_error token_errors[] = {
+    {ERROR_FORBIDDEN, NULL}, {ERROR_TOO_MANY_REQUESTS, NULL}, {ERROR_NONE, NULL}};
+static const struct member pair_members[] = {
+    {.name = "access_token", .type = MEMBER_STRING},
+    {.name = "refresh_token", .type = MEMBER_STRING},
+    {.name = "created", .type = MEMBER_INT64},
+    {.name = "expiry", .type = MEMBER_INT64},
+};
+static const struct shape pair_shape = {"Token", pair_members, COUNT(pair_members)};
+static const struct member token_answer[] = {{.name = "token", .type = MEMBER_OBJECT, .shape = &pair_shape}};
+
 /* Auth.Inspect, Auth.Revoke */
 
 struct held_args {
@@ -196,6 +207,7 @@ struct held_args {
 static const struct field held_fields[] = {
     {
         .name = "token",
+        .about = "An access token or a refresh token.",
         .type = FIELD_STRING,
         .missing = ERROR_INVALID_REQUEST,
         .offset = offsetof(struct held_args, token),
@@ -218,10 +230,13 @@ static enum error_kind inspect(struct call *call, const void *args)
         return operation_store_error(call, status, ERROR_INTERNAL);
     }
     struct buffer *out = reply_out(call->reply);
-    append_account(out, holder.account, holder.type, holder.namespace);
+    buffer_append_z(out, "{\"account\":{");
+    account_append(out, holder.account, holder.type, holder.namespace);
     buffer_append_z(out, "}}");
     return ERROR_NONE;
 }
+
+static const struct member inspect_answer[] = {{.name = "account", .type = MEMBER_OBJECT, .shape = &account_shape}};
 
 /* A token that is not known is revoked already: no error (RFC 7009 section 2.2). */
 static enum error_kind revoke(struct call *call, const void *args)
@@ -248,12 +263,14 @@ struct generate_args {
 static const struct field generate_fields[] = {
     {
         .name = "id",
+        .about = "The new account's id.",
         .type = FIELD_ID,
         .missing = ERROR_INVALID_REQUEST,
         .offset = offsetof(struct generate_args, id),
     },
     {
         .name = "secret",
+        .about = "Its secret. Without it, one is made.",
         .type = FIELD_STRING,
         .offset = offsetof(struct generate_args, secret),
         .min = CRYPTO_PASSWORD_BYTES_MIN,
@@ -262,6 +279,7 @@ static const struct field generate_fields[] = {
     },
     {
         .name = "type",
+        .about = "A service acts for its namespace; a user, which is the default, as itself.",
         .type = FIELD_ACCOUNT_TYPE,
         .offset = offsetof(struct generate_args, type),
     },
@@ -289,14 +307,26 @@ static enum error_kind generate(struct call *call, const void *args)
         return operation_store_error(call, status, ERROR_ACCOUNT_EXISTS);
     }
     struct buffer *out = reply_out(call->reply);
-    append_account(out, a->id, a->type, call->caller.namespace);
+    buffer_append_z(out, "{\"account\":{");
+    account_append(out, a->id, a->type, call->caller.namespace);
     buffer_append_z(out, ",\"secret\":");
     json_append_text(out, secret);
     buffer_append_z(out, "}}");
     return ERROR_NONE;
 }
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+static const struct operation_error generate_errors[] = {
+    {ERROR_ACCOUNT_EXISTS, NULL}, {ERROR_TOO_MANY_REQUESTS, NULL}, {ERROR_NONE, NULL}};
+static const struct member generated_members[] = {
+    {.name = "id", .type = MEMBER_ID},
+    {.name = "type", .type = MEMBER_ACCOUNT_TYPE},
+    {.name = "issuer", .type = MEMBER_ID},
+    {.name = "secret", .type = MEMBER_STRING},
+};
+static const struct shape generated_shape = {"GeneratedAccount", generated_members, COUNT(generated_members)};
+static const struct member generate_answer[] = {{.name = "account", .type = MEMBER_OBJECT, .shape = &generated_shape}};
+
+#define EXAMPLE_TOKEN "chats_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static const struct operation rows[] = {
     {
@@ -309,6 +339,13 @@ static const struct operation rows[] = {
         .fields_count = COUNT(token_fields),
         .args_bytes = sizeof(struct token_args),
         .sweeps = true,
+        .about =
+            "Logs in: gives an access token and a refresh token, which are asked for by secret or by refresh token.",
+        .errors = token_errors,
+        .answer = &(const struct shape){NULL, token_answer, COUNT(token_answer)},
+        .example = "{\"id\":\"jane\",\"secret\":\"correct horse battery\"}",
+        .example_answer = "{\"token\":{\"access_token\":\"" EXAMPLE_TOKEN "\",\"refresh_token\":\"" EXAMPLE_TOKEN
+                          "\",\"created\":\"1795393608\",\"expiry\":\"1795394508\"}}",
     },
     {
         .service = "Auth",
@@ -319,6 +356,10 @@ static const struct operation rows[] = {
         .fields = held_fields,
         .fields_count = COUNT(held_fields),
         .args_bytes = sizeof(struct held_args),
+        .about = "Says whose token this is.",
+        .answer = &(const struct shape){NULL, inspect_answer, COUNT(inspect_answer)},
+        .example = "{\"token\":\"" EXAMPLE_TOKEN "\"}",
+        .example_answer = "{\"account\":{\"id\":\"jane\",\"type\":\"user\",\"issuer\":\"micro\"}}",
     },
     {
         .service = "Auth",
@@ -329,6 +370,8 @@ static const struct operation rows[] = {
         .fields = held_fields,
         .fields_count = COUNT(held_fields),
         .args_bytes = sizeof(struct held_args),
+        .about = "Ends all tokens of the login that this one is of.",
+        .example = "{\"token\":\"" EXAMPLE_TOKEN "\"}",
     },
     {
         .service = "Auth",
@@ -339,6 +382,12 @@ static const struct operation rows[] = {
         .fields = generate_fields,
         .fields_count = COUNT(generate_fields),
         .args_bytes = sizeof(struct generate_args),
+        .about = "Makes an account in the caller's namespace.",
+        .errors = generate_errors,
+        .answer = &(const struct shape){NULL, generate_answer, COUNT(generate_answer)},
+        .example = "{\"id\":\"jane\",\"secret\":\"correct horse battery\",\"type\":\"user\"}",
+        .example_answer = "{\"account\":{\"id\":\"jane\",\"type\":\"user\",\"issuer\":\"micro\","
+                          "\"secret\":\"correct horse battery\"}}",
     },
 };
 

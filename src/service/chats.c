@@ -6,6 +6,13 @@
 #include "service/registry.h"
 
 #define LIMIT_DEFAULT 25 /* messages a page: contract, section 5 */
+#define LITERAL(number) #number
+#define LITERAL_OF(number) LITERAL(number)
+
+#define FORBIDDEN_MEMBERS "a user creates only chats that it is in: add it to 'user_ids'"
+#define FORBIDDEN_AUTHOR "a user writes as itself only: leave 'author_id' out"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static enum error_kind no_memory(struct call *call)
 {
@@ -67,6 +74,13 @@ static void append_time(struct buffer *out, const char *key, uint64_t time_ns)
     append_member(out, key, (struct text){time, sizeof(time)});
 }
 
+static const struct member chat_members[] = {
+    {.name = "id", .type = MEMBER_ID},
+    {.name = "user_ids", .type = MEMBER_ID_LIST},
+    {.name = "created_at", .type = MEMBER_TIME},
+};
+static const struct shape chat_shape = {"Chat", chat_members, COUNT(chat_members)};
+
 static void append_chat(struct buffer *out, const struct chat *chat)
 {
     append_member(out, "{\"id\":", chat->id);
@@ -77,6 +91,13 @@ static void append_chat(struct buffer *out, const struct chat *chat)
     append_time(out, "],\"created_at\":", chat->created_at_ns);
     buffer_append_z(out, "}");
 }
+
+static const struct member message_members[] = {
+    {.name = "id", .type = MEMBER_ID},        {.name = "author_id", .type = MEMBER_ID},
+    {.name = "chat_id", .type = MEMBER_ID},   {.name = "text", .type = MEMBER_STRING},
+    {.name = "sent_at", .type = MEMBER_TIME},
+};
+static const struct shape message_shape = {"Message", message_members, COUNT(message_members)};
 
 static void append_message(struct buffer *out, struct text chat_id, const struct message *message)
 {
@@ -98,6 +119,7 @@ struct create_args {
 static const struct field create_fields[] = {
     {
         .name = "user_ids",
+        .about = "The members, a set: duplicates fold. A user's own id must be among them.",
         .type = FIELD_ID_LIST,
         .missing = ERROR_MISSING_USER_IDS,
         .offset = offsetof(struct create_args, user_ids),
@@ -106,6 +128,7 @@ static const struct field create_fields[] = {
     },
     {
         .name = "id",
+        .about = "The new chat's id. Without it, a UUID is given.",
         .type = FIELD_ID,
         .offset = offsetof(struct create_args, id),
     },
@@ -117,7 +140,7 @@ static enum error_kind create_chat(struct call *call, const void *args)
     struct chat draft = {.members = a->user_ids.items, .members_count = a->user_ids.count};
     struct chat chat;
     if (!may_chat_with(&call->caller, &a->user_ids)) {
-        return error_set(call->error, ERROR_FORBIDDEN, "a user creates only chats that it is in: add it to 'user_ids'");
+        return error_set(call->error, ERROR_FORBIDDEN, FORBIDDEN_MEMBERS);
     }
     if (!choose_id(call, a->id, &draft.id)) {
         return no_memory(call);
@@ -133,6 +156,10 @@ static enum error_kind create_chat(struct call *call, const void *args)
     return ERROR_NONE;
 }
 
+static const struct operation_error create_errors[] = {
+    {ERROR_FORBIDDEN, FORBIDDEN_MEMBERS}, {ERROR_CHAT_ID_CONFLICT, NULL}, {ERROR_NONE, NULL}};
+static const struct member create_answer[] = {{.name = "chat", .type = MEMBER_OBJECT, .shape = &chat_shape}};
+
 /* Chats.SendMessage */
 
 struct send_args {
@@ -145,6 +172,7 @@ struct send_args {
 static const struct field send_fields[] = {
     {
         .name = "author_id",
+        .about = "Who writes. A user may leave it out and writes as itself; a service must say.",
         .type = FIELD_ID,
         .missing = ERROR_MISSING_AUTHOR_ID,
         .offset = offsetof(struct send_args, author_id),
@@ -152,12 +180,14 @@ static const struct field send_fields[] = {
     },
     {
         .name = "chat_id",
+        .about = "The chat to write to.",
         .type = FIELD_ID,
         .missing = ERROR_MISSING_CHAT_ID,
         .offset = offsetof(struct send_args, chat_id),
     },
     {
         .name = "text",
+        .about = "What is said.",
         .type = FIELD_STRING,
         .missing = ERROR_MISSING_TEXT,
         .offset = offsetof(struct send_args, text),
@@ -165,6 +195,8 @@ static const struct field send_fields[] = {
     },
     {
         .name = "id",
+        .about = "The message's id within its chat; with it the call may be repeated and is stored once. Without it, a "
+                 "UUID is given.",
         .type = FIELD_ID,
         .offset = offsetof(struct send_args, id),
     },
@@ -177,7 +209,7 @@ static enum error_kind send_message(struct call *call, const void *args)
     struct message draft = {.author = a->author_id, .text = a->text};
     struct message message;
     if (!may_act_as(&call->caller, a->author_id)) {
-        return error_set(call->error, ERROR_FORBIDDEN, "a user writes as itself only: leave 'author_id' out");
+        return error_set(call->error, ERROR_FORBIDDEN, FORBIDDEN_AUTHOR);
     }
     if (!choose_id(call, a->id, &draft.id)) {
         return no_memory(call);
@@ -193,6 +225,12 @@ static enum error_kind send_message(struct call *call, const void *args)
     return ERROR_NONE;
 }
 
+static const struct operation_error send_errors[] = {{ERROR_FORBIDDEN, FORBIDDEN_AUTHOR},
+                                                     {ERROR_NOT_FOUND, NULL},
+                                                     {ERROR_MESSAGE_ID_CONFLICT, NULL},
+                                                     {ERROR_NONE, NULL}};
+static const struct member send_answer[] = {{.name = "message", .type = MEMBER_OBJECT, .shape = &message_shape}};
+
 /* Chats.ListMessages */
 
 struct list_args {
@@ -207,19 +245,23 @@ struct list_args {
 static const struct field list_fields[] = {
     {
         .name = "chat_id",
+        .about = "The chat to read.",
         .type = FIELD_ID,
         .missing = ERROR_MISSING_CHAT_ID,
         .offset = offsetof(struct list_args, chat_id),
     },
     {
-        .name = "limit", /* its range is configured: list_messages checks it */
+        .name = "limit",
+        .about =
+            "How many messages at most; absent or 0: " LITERAL_OF(LIMIT_DEFAULT) ", or the maximum if that is less.",
         .type = FIELD_INT64,
         .offset = offsetof(struct list_args, limit),
-        .min = INT64_MIN,
-        .max = INT64_MAX,
+        .min = 0,
+        .page_limit = true,
     },
     {
         .name = "offset",
+        .about = "How many messages to pass over, from the end that the order starts at.",
         .type = FIELD_INT64,
         .offset = offsetof(struct list_args, offset),
         .min = 0,
@@ -227,16 +269,19 @@ static const struct field list_fields[] = {
     },
     {
         .name = "order",
+        .about = "desc: newest first, which is the default; asc: oldest first.",
         .type = FIELD_ORDER,
         .offset = offsetof(struct list_args, order),
     },
     {
         .name = "sent_before",
+        .about = "Only messages sent before this time, which is RFC 3339.",
         .type = FIELD_TIMESTAMP,
         .offset = offsetof(struct list_args, sent_before),
     },
     {
         .name = "sent_after",
+        .about = "Only messages sent after this time, which is RFC 3339.",
         .type = FIELD_TIMESTAMP,
         .offset = offsetof(struct list_args, sent_after),
     },
@@ -300,10 +345,6 @@ static enum error_kind list_messages(struct call *call, const void *args)
     };
     struct store_page page;
     enum error_kind kind;
-    if (a->limit < 0 || a->limit > (int64_t)limit_max) {
-        return error_set(call->error, ERROR_INVALID_REQUEST, "field 'limit' must be an integer from 0 to %u",
-                         limit_max);
-    }
     if (query.limit == 0) {
         query.limit = limit_max < LIMIT_DEFAULT ? limit_max : LIMIT_DEFAULT;
     }
@@ -317,7 +358,12 @@ static enum error_kind list_messages(struct call *call, const void *args)
     return kind;
 }
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+static const struct operation_error list_errors[] = {{ERROR_NOT_FOUND, NULL}, {ERROR_NONE, NULL}};
+static const struct member list_answer[] = {{.name = "messages", .type = MEMBER_OBJECT_LIST, .shape = &message_shape}};
+
+#define EXAMPLE_MESSAGE                                                                                                \
+    "{\"id\":\"hello-1\",\"author_id\":\"jane\",\"chat_id\":\"jane-john\",\"text\":\"Hello John!\","                   \
+    "\"sent_at\":\"2026-11-23T00:26:48.000000001Z\"}"
 
 static const struct operation rows[] = {
     {
@@ -329,6 +375,12 @@ static const struct operation rows[] = {
         .fields = create_fields,
         .fields_count = COUNT(create_fields),
         .args_bytes = sizeof(struct create_args),
+        .about = "Makes a chat, or answers the one that these users have already.",
+        .errors = create_errors,
+        .answer = &(const struct shape){NULL, create_answer, COUNT(create_answer)},
+        .example = "{\"id\":\"jane-john\",\"user_ids\":[\"jane\",\"john\"]}",
+        .example_answer = "{\"chat\":{\"id\":\"jane-john\",\"user_ids\":[\"jane\",\"john\"],"
+                          "\"created_at\":\"2026-11-23T00:26:47.042000001Z\"}}",
     },
     {
         .service = "Chats",
@@ -340,6 +392,11 @@ static const struct operation rows[] = {
         .fields = send_fields,
         .fields_count = COUNT(send_fields),
         .args_bytes = sizeof(struct send_args),
+        .about = "Stores a message in a chat. A 200 means that it is on the disk.",
+        .errors = send_errors,
+        .answer = &(const struct shape){NULL, send_answer, COUNT(send_answer)},
+        .example = "{\"id\":\"hello-1\",\"chat_id\":\"jane-john\",\"author_id\":\"jane\",\"text\":\"Hello John!\"}",
+        .example_answer = "{\"message\":" EXAMPLE_MESSAGE "}",
     },
     {
         .service = "Chats",
@@ -350,6 +407,11 @@ static const struct operation rows[] = {
         .fields = list_fields,
         .fields_count = COUNT(list_fields),
         .args_bytes = sizeof(struct list_args),
+        .about = "Reads a page of a chat's messages.",
+        .errors = list_errors,
+        .answer = &(const struct shape){NULL, list_answer, COUNT(list_answer)},
+        .example = "{\"chat_id\":\"jane-john\",\"limit\":10}",
+        .example_answer = "{\"messages\":[" EXAMPLE_MESSAGE "]}",
     },
 };
 

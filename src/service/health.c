@@ -15,6 +15,8 @@ static enum error_kind health(struct call *call, const void *args)
     return ERROR_NONE;
 }
 
+static const struct member answer[] = {{.name = "status", .type = MEMBER_STRING}};
+
 static const struct operation rows[] = {
     {
         .service = "Chats",
@@ -22,6 +24,9 @@ static const struct operation rows[] = {
         .effect = OPERATION_READS,
         .policy = POLICY_ANYONE,
         .run = health,
+        .about = "Says whether the service works: it looks at its store.",
+        .answer = &(const struct shape){NULL, answer, sizeof(answer) / sizeof(answer[0])},
+        .example_answer = "{\"status\":\"ok\"}",
     },
 };
 

@@ -1,7 +1,8 @@
 /*
  * operation: what an operation is. An operation is one row: its handler, its fields and the row stand in one file of
- * src/service, and everything that lists operations (the dispatcher, the tests that demand a case for each) reads the
- * rows through registry.h. Policy is data in the row, checked once in src/rpc; a handler never checks it.
+ * src/service, and everything that lists operations (the dispatcher, the description of src/rpc/openapi.c, the tests
+ * that demand a case for each) reads the rows through registry.h. Policy is data in the row, checked once in src/rpc; a
+ * handler never checks it.
  *
  * An operation never sees HTTP, the environment or a transaction.
  */
@@ -85,17 +86,54 @@ struct maybe_time {
  * error of an absent field, ERROR_NONE if it may be absent (the zeroed argument is what the handler sees then).
  */
 struct field {
-    const char *name; /* snake_case; "options.namespace": member "namespace" of an object "options" */
+    const char *name;  /* snake_case; "options.namespace": member "namespace" of an object "options" */
+    const char *about; /* what it is, for who calls the operation: one or two sentences */
     enum field_type type;
     enum error_kind missing;
     size_t offset; /* of the argument in the operation's argument struct */
     int64_t min;   /* FIELD_INT64: the least value allowed; FIELD_STRING: bytes; FIELD_ID_LIST: ids, else missing */
-    int64_t max;   /* FIELD_INT64: the greatest; FIELD_STRING: bytes; FIELD_ID_LIST: ids */
+    int64_t max;   /* FIELD_INT64: the greatest, see page_limit; FIELD_STRING: bytes; FIELD_ID_LIST: ids */
     enum {
         FIELD_PLAIN,
         FIELD_CALLER
-    } absent;    /* FIELD_CALLER: absent means the caller's own account, if it is a user */
-    bool secret; /* refused in a query string: addresses are logged and kept in histories (contract, section 6) */
+    } absent;        /* FIELD_CALLER: absent means the caller's own account, if it is a user */
+    bool secret;     /* refused in a query string: addresses are logged and kept in histories (contract, section 6) */
+    bool page_limit; /* FIELD_INT64: the greatest is the configuration's limit_max, whatever max says */
+};
+
+/*
+ * What a 200 answer is made of: an object of these members, all of them always there. The handler renders it by itself;
+ * the end-to-end suite holds every answer against this.
+ */
+struct shape;
+
+enum member_type {
+    MEMBER_STRING,
+    MEMBER_ID,
+    MEMBER_ID_LIST,
+    MEMBER_TIME,         /* RFC 3339, nine fraction digits, UTC */
+    MEMBER_INT64,        /* a quoted decimal */
+    MEMBER_ACCOUNT_TYPE, /* "user" or "service" */
+    MEMBER_OBJECT,       /* of member.shape */
+    MEMBER_OBJECT_LIST   /* of objects of member.shape */
+};
+
+struct member {
+    const char *name;
+    enum member_type type;
+    const struct shape *shape; /* of MEMBER_OBJECT and MEMBER_OBJECT_LIST; it has a name */
+};
+
+struct shape {
+    const char *name; /* "Message": of what is described once and referred to; NULL for an operation's own answer */
+    const struct member *members;
+    size_t count;
+};
+
+/* An error of an operation's own. */
+struct operation_error {
+    enum error_kind kind;
+    const char *detail; /* what it says here, NULL: the kind's own (base/error.h) */
 };
 
 enum operation_effect { OPERATION_READS, OPERATION_WRITES };
@@ -126,6 +164,12 @@ struct operation {
     size_t fields_count;
     size_t args_bytes; /* size of the argument struct, 0 if none */
     bool sweeps;       /* store_auth_sweep is called once it has been answered */
+    const char *about; /* what it does, for who calls it: one sentence */
+    /* What the handler may answer beside what operation_may_answer says of all; ends with ERROR_NONE; NULL: nothing. */
+    const struct operation_error *errors;
+    const struct shape *answer; /* NULL: {} */
+    const char *example;        /* a body that is valid, as JSON; NULL: {} */
+    const char *example_answer; /* what it is answered, as JSON; NULL: {} */
 };
 
 /* The operations of one file. */
@@ -133,6 +177,15 @@ struct operation_table {
     const struct operation *rows;
     size_t count;
 };
+
+/* The greatest value that an integer field takes: the row's, or what chats.conf says. */
+int64_t operation_field_max(const struct field *field, const struct config *config);
+
+/*
+ * True if a call of the operation may be answered with this error: one of its own, that of a missing field, what its
+ * policy brings, or what every operation may answer.
+ */
+bool operation_may_answer(const struct operation *operation, enum error_kind kind) __attribute__((warn_unused_result));
 
 /* The error a client reads for a status other than STORE_OK and STORE_EXISTS; `conflict` is what STORE_CONFLICT means.
  */

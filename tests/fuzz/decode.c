@@ -26,6 +26,7 @@
 #define ITEMS 250u
 
 static struct arena arena;
+static struct config config;
 static struct buffer written;
 static struct buffer inflated;
 
@@ -45,7 +46,7 @@ static void decode(const struct operation *operation, const struct request *requ
 {
     struct error error = {.kind = ERROR_NONE};
     void *args = NULL;
-    enum error_kind kind = decode_request(operation, request, caller, &arena, &args, &error);
+    enum error_kind kind = decode_request(&config, operation, request, caller, &arena, &args, &error);
     *ret_args = args;
     FUZZ_CHECK((kind == ERROR_NONE) == (args != NULL));
     if (kind == ERROR_NONE) {
@@ -74,6 +75,7 @@ static void check_again(const struct operation *operation, const struct caller *
 
 void fuzz_open(void)
 {
+    config_defaults(&config, "/nowhere");
     buffer_init(&written, WRITTEN_BYTES_MAX);
     buffer_init(&inflated, INFLATED_BYTES_MAX);
 }

@@ -220,6 +220,7 @@ class Lane:
         self._variants = {}
         self._missing = set()
         self._killed = set()
+        self.description = None  # what every answer to a case is held against
         self.kept = {}  # what a case leaves for the next: by a name of its choice
         self.main = self.variant("main")
 

@@ -123,7 +123,10 @@ class Tester:
         if options.get("wrapped", True):
             options["wrapped"] = self.calls_to_wrap > 0
             self.calls_to_wrap -= 1
-        return self.variant.call(method, target, list(headers), body, **options)
+        response = self.variant.call(method, target, list(headers), body, **options)
+        if self.lane.description is not None:
+            self.lane.description.see(method, target, response)
+        return response
 
     def post(self, operation, body=None, headers=(), **options):
         """operation: "SendMessage", of the service Chats."""

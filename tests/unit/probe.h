@@ -74,7 +74,7 @@ static inline void probe_run(struct fixture *f, const struct operation *operatio
     void *args = NULL;
     struct request request = {.method = METHOD_POST, .media = media, .body = body, .query = query};
     memset(f, 0, sizeof(*f));
-    f->kind = decode_request(operation, &request, caller, &f->arena, &args, &f->error);
+    f->kind = decode_request(NULL, operation, &request, caller, &f->arena, &args, &f->error);
     f->args = args;
     assert_int_equal(f->kind, f->error.kind);
     assert_true((f->kind == ERROR_NONE) == (args != NULL));

@@ -172,7 +172,7 @@ static enum error_kind run_as_jane(struct fixture *f, const char *name, const ch
     assert_non_null(operation);
     f->request.body = text_of(body);
     reply_init(&f->reply, &f->sink);
-    enum error_kind kind = decode_request(operation, &f->request, &call.caller, &f->arena, &args, &error);
+    enum error_kind kind = decode_request(&f->config, operation, &f->request, &call.caller, &f->arena, &args, &error);
     if (kind == ERROR_NONE) {
         kind = operation->run(&call, args);
     }

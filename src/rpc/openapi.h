@@ -1,0 +1,18 @@
+/*
+ * openapi: the service's own description, an OpenAPI 3.1 document made of the operation tables, from which clients are
+ * generated. It lies at any address that ends with OPENAPI_NAME and refers to the operations relative to that, so that
+ * it holds behind every mount. Requests are described as they are best made: in JSON, in snake_case; what else is read
+ * is in section 3 of the contract.
+ */
+#ifndef CHATS_RPC_OPENAPI_H
+#define CHATS_RPC_OPENAPI_H
+
+#include "base/buffer.h"
+#include "base/config.h"
+
+#define OPENAPI_NAME "openapi.json"
+
+/* Appends the document, about 60 KiB of JSON, with the limits of this configuration. */
+void openapi_append(struct buffer *out, const struct config *config);
+
+#endif
