@@ -52,6 +52,10 @@ class Recording:
         self.sent = {}  # message id -> (chat, size)
         self.kills = 0
         self.has_own_settings = False  # a chats.conf that the recorder does not know
+        self.promised = []  # before it began
+        # What is in the folder then, and on the disk: (name, inode, content)
+        files = list(recorded.iterdir()) if recorded.exists() else []
+        self.begun_with = [(file.name, file.stat().st_ino, file.read_bytes()) for file in files]
 
     def control(self, home, *words):
         """chatsctl, recorded, to its end, which must be a good one and is marked."""
@@ -70,6 +74,21 @@ class Recording:
         self.folder_inode = self.recorded.stat().st_ino
         self.records = self.recorder.records()
         os.unlink(self.recorder.trace)
+
+    def disks(self, cuts):
+        """Of each cut, in their order: the disk.Disk as it is then, and what had been promised."""
+        state = disk.Disk(self.folder_inode)
+        for name, inode, content in self.begun_with:
+            state.has(name, inode, content)
+        promised, done = list(self.promised), 0
+        for cut in cuts:
+            for record in self.records[done : cut.at]:
+                if record[1] == disk.MARK:
+                    promised.append(record[5].decode())
+                else:
+                    state.do(record)
+            done = cut.at
+            yield state, list(promised)
 
 
 class HomeRecording(Recording):
@@ -147,6 +166,9 @@ class Cut:
     def __init__(self, at, keep, strict, seed):
         self.at, self.keep, self.strict, self.seed = at, keep, strict, seed
 
+    def image(self, state):
+        return state.image(self.keep, random.Random(self.seed), self.strict)
+
     def __str__(self):
         names = ", any names" if self.strict else ""
         return f"cut before record {self.at}, keep {self.keep}{names}, seed {self.seed}"
@@ -194,19 +216,10 @@ class Images:
         self.acknowledged = 0
 
     def run(self, cuts, fail_fast=False):
-        state = disk.Disk(self.recording.folder_inode)
-        promised, done = [], 0
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             running = []
-            for cut in cuts:
-                for record in self.recording.records[done : cut.at]:
-                    if record[1] == disk.MARK:
-                        promised.append(record[5].decode())
-                    else:
-                        state.do(record)
-                done = cut.at
-                image = state.image(cut.keep, random.Random(cut.seed), cut.strict)
-                running.append(pool.submit(self.judge, cut, image, list(promised)))
+            for cut, (state, promised) in zip(cuts, self.recording.disks(cuts), strict=True):
+                running.append(pool.submit(self.judge, cut, cut.image(state), promised))
                 running = [r for r in running if not r.done() or r.result()]
                 while len(running) > 3:
                     concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -231,7 +244,7 @@ class Images:
 
     def judge_in(self, folder, cut, image, promised):
         home = folder / "1"
-        self.write(home, image)
+        write(self.recording, home, image)
         if not self.opens(home, promised):
             self.refused += 1
             return
@@ -254,16 +267,6 @@ class Images:
         chats = [line for line in fourth if line.startswith("chat ")]
         check(len(after) == APPENDED * len(chats), f"{len(after)} of {APPENDED * len(chats)} new messages are there")
         same(first, [line for line in fourth if " after-" not in line], "the older messages are others")
-
-    def write(self, home, image):
-        os.makedirs(home, mode=0o700)
-        for name, content in image.items():
-            with open(home / name, "wb") as f:
-                used = len(content.rstrip(b"\0")) if name.startswith("log.") else len(content)
-                f.write(memoryview(content)[:used])
-                f.truncate(len(content))
-        if self.recording.has_own_settings and image.get("chats.conf"):
-            shutil.copyfile(self.recording.recorded / "chats.conf", home / "chats.conf")
 
     def opens(self, home, promised):
         """False: it was refused with a sentence, and nothing had been promised."""
@@ -306,6 +309,17 @@ class Images:
             elif words[0] == "message":
                 check(there.get(words[2]) == words[1], f"{words[2]} was acknowledged or shown and is not there")
                 self.acknowledged += 1
+
+
+def write(recording, home, image):
+    os.makedirs(home, mode=0o700)
+    for name, content in image.items():
+        with open(home / name, "wb") as f:
+            used = len(content.rstrip(b"\0")) if name.startswith("log.") else len(content)
+            f.write(memoryview(content)[:used])
+            f.truncate(len(content))
+    if recording.has_own_settings and image.get("chats.conf"):
+        shutil.copyfile(recording.recorded / "chats.conf", home / "chats.conf")
 
 
 def another_boot(home, target):

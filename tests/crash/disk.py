@@ -147,6 +147,11 @@ class Disk:
         self.names = {}  # durable
         self.changes = []  # of names, since: (place in the trace, kind, name, inode or new name)
 
+    def has(self, name, inode, content):
+        """A file that was there before the records begin."""
+        self.names[name] = inode
+        self._file(inode).durable.extend(content)
+
     def do(self, record):
         at, kind, _, inode, offset, data = record
         if kind in (WRITE, SIZE):
