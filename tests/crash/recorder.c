@@ -180,6 +180,12 @@ static uint64_t inode_of(int fd)
     return fstat(fd, &st) == 0 && (uint64_t)st.st_ino == opened[fd] ? opened[fd] : 0;
 }
 
+/* Of a name beside the descriptor of a folder: the only one whose inode is noted is the home. */
+static void path_in_home(const char *name, char ret[2 * PATH_MAX])
+{
+    snprintf(ret, (size_t)2 * PATH_MAX, "%s/%s", home, name);
+}
+
 static uint64_t size_of(int fd)
 {
     struct stat st;
@@ -279,8 +285,10 @@ int openat(int folder, const char *path, int flags, ...)
     if (path[0] == '/' || folder == AT_FDCWD) {
         return open_recorded(path, flags, mode);
     }
-    if (inode_of(folder) != 0 && strcmp(path, ".") != 0) { /* "." is opened to be listed */
-        die("recorder: openat in the home is not recorded\n");
+    if (inode_of(folder) != 0) {
+        char whole[2 * PATH_MAX];
+        path_in_home(path, whole);
+        return open_recorded(whole, flags, mode);
     }
     return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
@@ -483,9 +491,9 @@ int unlink(const char *path)
 
 int unlinkat(int folder, const char *path, int flags)
 {
-    char whole[2 * PATH_MAX];
-    if (inode_of(folder) != 0) { /* the only folder whose descriptor is noted is the home */
-        snprintf(whole, sizeof whole, "%s/%s", home, path);
+    if (inode_of(folder) != 0) {
+        char whole[2 * PATH_MAX];
+        path_in_home(path, whole);
         return unlink(whole);
     }
     return folder == AT_FDCWD && flags == 0 ? unlink(path) : (int)syscall(SYS_unlinkat, folder, path, flags);
