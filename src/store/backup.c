@@ -353,7 +353,6 @@ static enum store_status backup_extend_log(struct backup *backup)
     return status;
 }
 
-/* Adds what the log got since. Until the new manifest is there the old one holds, and what was added does not count. */
 /* The log of trees that were written anew is about files that the backup does not have (bdb/replace.h). */
 static enum store_status backup_check_trees(struct backup *backup)
 {
@@ -363,15 +362,16 @@ static enum store_status backup_check_trees(struct backup *backup)
         snprintf(own, sizeof own, "%s/%s.db", backup_home(backup), trees_table()[tree].name);
         snprintf(copy, sizeof copy, "%s/%s.db", backup->folder.path, trees_table()[tree].name);
         if (!replace_is_same(own, copy)) {
-            return copying_failed(
-                &backup->copying, 0,
-                "'%.200s' is from before a compact, nothing can be added to it: back up to another folder",
-                backup->order->folder);
+            return copying_failed(&backup->copying, 0,
+                                  "'%.200s' is from before a compact, or another home's: nothing can be added to it, "
+                                  "back up to another folder",
+                                  backup->order->folder);
         }
     }
     return STORE_OK;
 }
 
+/* Adds what the log got since. Until the new manifest is there the old one holds, and what was added does not count. */
 static enum store_status backup_addition(struct backup *backup)
 {
     uint32_t first = 0;
