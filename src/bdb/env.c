@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,34 @@ uint32_t env_library(void)
     return DB_VERSION_MAJOR * 10000u + DB_VERSION_MINOR * 100u + DB_VERSION_PATCH;
 }
 
+static bool env_is_log(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strncmp(slash != NULL ? slash + 1 : path, "log.", 4) == 0;
+}
+
+/*
+ * A new log file: its name is on the disk before anything is written to it, which the library does not see to. A page
+ * of a tree may follow at any moment, when a checkpoint or the cache writes it, and after a power cut would be newer
+ * than a log whose last file has no name. Inside the gate, once for each ENV_LOG_FILE_BYTES.
+ */
+static int env_make_log(const char *path, int flags, mode_t mode)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int bytes = slash == NULL ? 1 : (int)(slash - path);
+    snprintf(folder, sizeof folder, "%.*s", bytes, slash == NULL ? "." : path);
+    int fd = open(path, flags | O_CLOEXEC, mode);
+    int error = fd >= 0 ? sync_folder(folder) : 0;
+    if (error != 0) {
+        (void)unlink(path); /* else the next try would find it and write to it */
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
 /*
  * For the library, which by itself tries three times where descriptors or room have run out, and sleeps for 12 s
  * between: it would do so inside the gate.
@@ -33,7 +62,8 @@ static int env_open_file(const char *path, int flags, ...)
     va_end(args);
     int fd;
     do {
-        fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
+        bool makes_log = (flags & O_CREAT) != 0 && env_is_log(path) && access(path, F_OK) != 0;
+        fd = makes_log ? env_make_log(path, flags, (mode_t)mode) : open(path, flags | O_CLOEXEC, (mode_t)mode);
     } while (fd < 0 && errno == EINTR);
     return fd;
 }

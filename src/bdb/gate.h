@@ -37,7 +37,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 6u      /* raise it whenever struct gate_page changes */
+#define GATE_LAYOUT 7u      /* raise it whenever struct gate_page changes */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_CHATS_CHANGED 256u
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
@@ -89,7 +89,6 @@ struct gate_page {
     _Atomic uint64_t log_end;        /* end of the log when it was given out: file number << 32 | offset */
     _Atomic uint64_t synced;         /* the highest ticket that is on the disk; never falls */
     _Atomic uint64_t synced_log_end; /* log_end as of the last good sync or recovery, 0 before the first */
-    _Atomic uint32_t log_named;      /* the newest log file whose directory entry is on the disk */
     _Atomic uint64_t failed_first;   /* tickets failed_first .. failed_last (0: none) failed for good */
     _Atomic uint64_t failed_last;
     _Atomic uint32_t trees_failed; /* counts writes and syncs of trees that failed, or may have */

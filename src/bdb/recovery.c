@@ -148,6 +148,9 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
             error = env_log_end(env->handle, ret_log_end);
         }
         if (error == 0) {
+            error = sync_folder(env->options.home); /* the names of what was made: trees of a new home, moved ones */
+        }
+        if (error == 0) {
             error = recovery_reserve_regions(env->options.home);
         }
         if (error != 0) {

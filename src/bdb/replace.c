@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bdb/sync.h"
 
 #define REPLACE_DECIDED "replaced"
 #define REPLACE_SETTLED "settled"
@@ -46,17 +47,6 @@ static int replace_get(DB *first, const char *name, struct replace_ids *ret)
 int replace_decide(DB *first, DB_TXN *txn, const struct replace_ids *ids)
 {
     return replace_put(first, txn, REPLACE_DECIDED, ids);
-}
-
-int replace_sync_home(const struct env *env)
-{
-    int fd = open(env->options.home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno;
-    }
-    int error = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    return error;
 }
 
 static bool replace_read_id(const char *path, uint8_t ret[REPLACE_ID_BYTES])
@@ -146,6 +136,6 @@ int replace_settle(struct env *env, DB *first)
     if (there < meant || is_settled) {
         return 0;
     }
-    error = replace_sync_home(env);
+    error = sync_folder(env->options.home);
     return error == 0 ? replace_write_settled(env, first, &decided) : error;
 }

@@ -36,7 +36,4 @@ bool replace_is(const char *path, const uint8_t id[REPLACE_ID_BYTES]);
 /* Whether both files are there and are, by their ids, the same tree, or a copy. */
 bool replace_is_same(const char *path, const char *other);
 
-/* Syncs the home's directory. errno or 0. */
-int replace_sync_home(const struct env *env) __attribute__((warn_unused_result));
-
 #endif

@@ -164,7 +164,7 @@ int shadow_sync(const struct shadow *shadow)
             close(fd);
         }
     }
-    return error == 0 ? replace_sync_home(env) : error;
+    return error == 0 ? sync_folder(env->options.home) : error;
 }
 
 /* Inside: the shadow's files become the trees. Recovery, which is wanted already, begins at the checkpoint made here.

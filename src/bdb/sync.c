@@ -65,17 +65,6 @@ static void sync_raise(_Atomic uint64_t *value, uint64_t to)
     }
 }
 
-static int sync_directory(const char *home)
-{
-    int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno;
-    }
-    int error = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    return error;
-}
-
 static int sync_open_log(const char *home, uint32_t number, int flags)
 {
     char path[4096];
@@ -94,11 +83,10 @@ void sync_close(struct env *env)
     }
 }
 
-/* By the leader: the descriptor of that log file, from the cache. A new file's name is synced, too. */
+/* By the leader, with the descriptor of that log file from the cache. errno or 0. */
 static int sync_log_file(struct env *env, uint32_t number)
 {
-    struct gate_page *page = env->gate->page;
-    uint64_t generation = atomic_load(&page->generation);
+    uint64_t generation = atomic_load(&env->gate->page->generation);
     if (env->log_fd < 0 || env->log_number != number || env->log_generation != generation) {
         sync_close(env);
         env->log_fd = sync_open_log(env->options.home, number, O_RDWR);
@@ -107,13 +95,6 @@ static int sync_log_file(struct env *env, uint32_t number)
         }
         env->log_number = number;
         env->log_generation = generation;
-    }
-    if (atomic_load(&page->log_named) != number) {
-        int error = sync_directory(env->options.home);
-        if (error != 0) {
-            return error;
-        }
-        atomic_store(&page->log_named, number);
     }
     if (fault_value(FAULT_FAIL_SYNC) != 0 &&
         (long)atomic_fetch_add(&env->syncs, 1) + 1 == fault_value(FAULT_FAIL_SYNC)) {
@@ -326,6 +307,17 @@ int sync_trees_again(const struct env *env)
     return 0;
 }
 
+int sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return error;
+}
+
 int sync_whole_log(struct env *env)
 {
     DIR *directory = opendir(env->options.home);
@@ -346,5 +338,5 @@ int sync_whole_log(struct env *env)
         error = errno;
     }
     closedir(directory);
-    return error == 0 ? sync_directory(env->options.home) : error;
+    return error == 0 ? sync_folder(env->options.home) : error;
 }

@@ -8,8 +8,8 @@
  * one load.
  *
  * Whoever gets the robust mutex `leader` reads the ticket, then the log's end, fdatasyncs that file (Berkeley DB syncs
- * a log file itself before it goes on to the next; a new file's directory entry it does not sync, so we do), raises
- * `synced` and wakes the others through the futex word. Waiters look again every 20 ms in case the leader died.
+ * a log file itself before it goes on to the next, and the name of a new one was synced when it was made: env.c),
+ * raises `synced` and wakes the others through the futex word. Waiters look again every 20 ms in case the leader died.
  *
  * A failed sync: its tickets are failed for good, whatever recovery does later, and recovery is wanted. Until that is
  * done nobody leads: Linux reports a lost write once and calls the pages clean afterwards (fsync(2), "EIO"), so a
@@ -37,6 +37,9 @@ enum store_status sync_wait(struct env *env, uint64_t ticket) __attribute__((war
 
 /* By recovery, under the gate, when every log byte is on the disk: all tickets that did not fail are synced. */
 void sync_publish_all(struct env *env);
+
+/* Syncs a folder: the names in it. errno or 0. */
+int sync_folder(const char *path) __attribute__((warn_unused_result));
 
 /* Syncs every log file and the home directory, after writing again what came after the last good sync. errno or 0. */
 int sync_whole_log(struct env *env) __attribute__((warn_unused_result));
