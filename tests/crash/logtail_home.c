@@ -34,6 +34,7 @@ static struct store *open_home(const char *home, struct config *config, char pro
     struct store *store = NULL;
     config_defaults(config, home);
     config->cache_bytes = 1u << 20;
+    config->checkpoint_bytes = 256u << 10; /* a small ballast: it is made in each case */
     return store_open(config, &store, problem) == STORE_OK ? store : NULL;
 }
 
