@@ -187,7 +187,10 @@ start_server() {
     pid=''
     fill_folder
     ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port is taken: say another with --port"
-    [ ${#keeper[@]} = 0 ] || in_background "$folder/worker.log" "${keeper[@]}"
+    if [ ${#keeper[@]} -gt 0 ]; then
+        in_background "$folder/worker.log" "${keeper[@]}"
+        disown # so that bash does not tell its end
+    fi
     in_background "$folder/output" "${command[@]}"
     pid=$!
     printf '%s %s\n' "$pid" "$server" | put "$folder/server.pid"
