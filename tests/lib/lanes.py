@@ -157,20 +157,20 @@ class CgiVariant(Variant):
         return "".join(self.said)
 
 
-def start(lane, build, home, folder):
-    """The lane's web server."""
+def start(lane, build, home, folder, where):
+    """The lane's web server. where: see Server."""
     name, _, kind = lane.partition("-")
     if name == "nginx":
-        return webservers.Nginx(build, home, folder)
-    return {"lighttpd": server.Lighttpd, "apache": webservers.Apache}[name](kind, build, home, folder)
+        return webservers.Nginx(build, home, folder, where)
+    return {"lighttpd": server.Lighttpd, "apache": webservers.Apache}[name](kind, build, home, folder, where=where)
 
 
 class ServerVariant(Variant):
     """Through a web server, started from its files in deploy/."""
 
-    def __init__(self, lane, build, home, folder):
+    def __init__(self, lane, build, home, folder, where):
         super().__init__(home)
-        self.server = start(lane, build, home, folder)
+        self.server = start(lane, build, home, folder, where)
 
     def call(
         self,
@@ -224,15 +224,15 @@ class Lane:
         self.kept = {}  # what a case leaves for the next: by a name of its choice
         self.main = self.variant("main")
 
-    def _make(self, home, folder):
+    def _make(self, home, folder, where):
         if self.name == "cgi":
             return CgiVariant(self.build, home, self.wrap)
-        return ServerVariant(self.name, self.build, home, folder)
+        return ServerVariant(self.name, self.build, home, folder, where)
 
-    def variant(self, name, auth="open", settings=(), missing=False, killed=False, home=None):
+    def variant(self, name, auth="open", settings=(), missing=False, killed=False, home=None, where="beside"):
         """
         The variant of this name, made at its first use. missing: there is no home where the program looks; killed:
-        the case kills what serves it; home: serve this one, which is there.
+        the case kills what serves it; home: serve this one, which is there; where: see Server.
         """
         if name not in self._variants:
             folder = self.folder / name
@@ -245,7 +245,7 @@ class Lane:
                 home = folder / "home"
                 if not missing:
                     server.make_home(self.build, home, auth, settings)
-            self._variants[name] = self._make(home, folder / "server")
+            self._variants[name] = self._make(home, folder / "server", where)
         return self._variants[name]
 
     def stop(self):

@@ -50,6 +50,26 @@ def fill(text, values):
     return text
 
 
+def mounted(text, where):
+    """
+    The text of a deploy/ file with another of its places uncommented. Each stands below a line "# - beside …",
+    "# - below …" or "# - at the root …", whose first word is `where`; a list of them ends at an indented or empty line.
+    """
+    lines, place, found = [], None, 0
+    for line in text.splitlines(keepends=True):
+        if line.startswith("# - "):
+            place = line.split()[2]
+        elif not line.strip() or line[0].isspace():
+            place = None
+        elif place is not None:
+            found += place == where
+            line = line.lstrip("#") if place == where else "#" + line.lstrip("#")
+        lines.append(line)
+    if found != 2:
+        raise AssertionError(f"{found} lines say where chats is, {where}; there should be two")
+    return "".join(lines)
+
+
 def heed_ctrl_c():
     """For a child before it starts: as from a terminal. What a shell runs in the background ignores SIGINT, and so do its heirs."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -83,10 +103,12 @@ def processes_of(program):
 class Server:
     """
     A web server with chats behind it, in a private folder. A subclass says how its configuration is written and what
-    it is started with; `log` is the server's error log.
+    it is started with; `log` is the server's error log. where: "beside", "below" or "at", of the places that the file
+    in deploy/ knows.
     """
 
-    def __init__(self, build, home, folder):
+    def __init__(self, build, home, folder, where="beside"):
+        self.where = where
         self.build = build
         self.home = home
         self.folder = folder
@@ -162,10 +184,10 @@ class Server:
 class Lighttpd(Server):
     """kind: "fastcgi" or "cgi". extra: lines of configuration added to the end."""
 
-    def __init__(self, kind, build, home, folder, extra=""):
+    def __init__(self, kind, build, home, folder, extra="", where="beside"):
         self.kind = kind
         self.extra = extra
-        super().__init__(build, home, folder)
+        super().__init__(build, home, folder, where)
 
     def prepare(self):
         self.log = self.folder / "lighttpd.log"
@@ -177,7 +199,8 @@ class Lighttpd(Server):
         if self.kind == "fastcgi":
             paths["chats_socket"] = self.folder / "fastcgi.socket"
         self.name = f"chats-{self.kind}.conf"
-        (self.folder / self.name).write_text(fill((DEPLOY / self.name).read_text("utf-8"), paths), "utf-8")
+        conf = mounted((DEPLOY / self.name).read_text("utf-8"), self.where)
+        (self.folder / self.name).write_text(fill(conf, paths), "utf-8")
 
     def configure(self):
         whole = {"server_port": self.port, "server_folder": self.folder, "server_chats": self.name}

@@ -103,12 +103,12 @@ class Spawned:
 class Apache(Ordinary):
     """kind: "fcgid", "proxy-fcgi" or "cgid", after the file in deploy/apache."""
 
-    def __init__(self, kind, build, home, folder):
+    def __init__(self, kind, build, home, folder, where="beside"):
         self.kind = kind
         self.spawned = None
         if kind == "cgid":
             self.program_name = "chats.cgi"
-        super().__init__(build, home, folder)
+        super().__init__(build, home, folder, where)
 
     def prepare(self):
         super().prepare()
@@ -120,7 +120,8 @@ class Apache(Ordinary):
             self.spawned = Spawned(self.program, self.home, values["chats_socket"], self.output, self.user)
         else:
             values |= {"chats_program": self.program, "chats_home": self.home}
-        (self.folder / self.conf).write_text(self.defined((APACHE / self.conf).read_text("utf-8"), values), "utf-8")
+        conf = server.mounted((APACHE / self.conf).read_text("utf-8"), self.where)
+        (self.folder / self.conf).write_text(self.defined(conf, values), "utf-8")
 
     @staticmethod
     def defined(text, values):
@@ -149,7 +150,8 @@ class Nginx(Ordinary):
         super().prepare()
         self.log = self.folder / "nginx.log"
         values = {"chats_web": self.web, "chats_socket": self.folder / "fastcgi.socket"}
-        conf = filled((NGINX / "chats.conf").read_text("utf-8"), r"(?m)^(set \${} +)[^;]*(;)$", values)
+        conf = server.mounted((NGINX / "chats.conf").read_text("utf-8"), self.where)
+        conf = filled(conf, r"(?m)^(set \${} +)[^;]*(;)$", values)
         (self.folder / "chats.conf").write_text(conf, "utf-8")
         self.spawned = Spawned(self.program, self.home, values["chats_socket"], self.output, self.user)
 

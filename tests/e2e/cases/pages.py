@@ -50,6 +50,38 @@ def _(t):
     t.error(t.call("POST", "/chats/auth/Auth/Inspect", {"token": "x"}), "UNAUTHORIZED")
 
 
+def check_place(t, where, base):
+    if t.lane.name == "cgi":
+        raise Skip("no server, no places")
+    t = t.on(f"at-{where}", home=t.variant.home, where=where)
+    for name in ("index.html", "micro.js"):
+        check_file(get(t, f"{base}/{name}"), WEB / name)
+    users = [t.fresh("a"), t.fresh("b")]
+    chat = t.fresh("chat")
+    for path in ("/chats/Chats/CreateChat", "/v1/chats/CreateChat", "/Chats/CreateChat"):
+        got = t.ok(t.call("POST", base + path, {"id": chat, "user_ids": users}))
+        equal(got["chat"]["id"], chat, f"the chat's id at {path}")
+    sent = t.ok(t.call("POST", f"{base}/chats/Chats/SendMessage", {"chat_id": chat, "author_id": users[0], "text": "x"}))
+    listed = t.call("GET", f"{base}/chats/Chats/ListMessages?chat_id={chat}")
+    t.ok(listed, {"messages": [sent["message"]]})
+    t.error(t.call("POST", f"{base}/auth/Auth/Inspect", {"token": "x"}), "UNAUTHORIZED")
+    t.error(t.call("POST", f"{base}/Nothing", {}), "UNKNOWN_OPERATION")
+
+
+@case("mounted below one address, pages and program are there and nowhere else", ["Chats.CreateChat", "Auth.Inspect"])
+def _(t):
+    check_place(t, "below", "/talk")
+    for path in ("/chats/Chats/Health", "/talks/Chats/Health", "/auth/Auth/Inspect"):
+        got = t.on("at-below").call("GET", path)
+        equal((got.status, b"UNKNOWN_OPERATION" in got.body), (404, False), f"what {path} is answered with")
+
+
+@case("mounted at the root, pages and program are there", ["Chats.CreateChat", "Auth.Inspect"])
+def _(t):
+    check_place(t, "at", "")
+    check_file(t.on("at-at").call("GET", "/"), WEB / "index.html")
+
+
 @case("nothing but the pages is served: no file of the home, the configuration or the folder above")
 def _(t):
     for target in ("/chats.conf", "/gate", "/server.conf", "/lighttpd.log", "/..%2f..%2fREADME.md", "/../Makefile.am"):
