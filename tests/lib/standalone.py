@@ -7,6 +7,10 @@ import tempfile
 CASES = []
 
 
+class Skipped(Exception):
+    """Raised by a case that cannot run here, with why."""
+
+
 def case(function):
     """Adds the function, which takes a pathlib.Path, as a case: its docstring is the rule that it shows."""
     CASES.append(function)
@@ -16,7 +20,7 @@ def case(function):
 def main(name):
     """Runs the cases, or those with the words of the command line in their rule, and ends the program."""
     words = " ".join(a for a in sys.argv[1:] if not a.startswith("--"))
-    passed = failed = 0
+    passed = failed = skipped = 0
     for run in CASES:
         if words not in run.__doc__:
             continue
@@ -25,10 +29,13 @@ def main(name):
                 run(pathlib.Path(folder))
                 passed += 1
                 print(f"ok     {name}: {run.__doc__}", flush=True)
+            except Skipped as why:
+                skipped += 1
+                print(f"skipped {name}: {run.__doc__}\n       {why}", flush=True)
             except Exception as error:  # any of them fails the case, none ends the run
                 failed += 1
                 print(f"not ok {name}: {run.__doc__}\n       {error!r}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed else 0)
 
 
