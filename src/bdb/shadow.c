@@ -84,6 +84,11 @@ static enum store_status shadow_fill_log(struct env *env, bool *ret_done)
         return status;
     }
     DB_ENV *handle = env->handle;
+    status = ballast_admit(env);
+    if (status != STORE_OK) {
+        env_leave(env);
+        return status;
+    }
     int error = env_log_end(handle, &log_end);
     *ret_done = log_end >> 32 > 1;
     for (unsigned i = 0; i < SHADOW_FILLERS && error == 0 && !*ret_done; i++) {
@@ -137,7 +142,8 @@ enum store_status shadow_begin(struct env *env, int primary, struct shadow *ret)
         status = env_enter(env, GATE_WRITING);
     }
     if (status == STORE_OK) {
-        status = shadow_make(ret, primary);
+        status = ballast_admit(env);
+        status = status == STORE_OK ? shadow_make(ret, primary) : status;
         env_leave(env);
     }
     if (status != STORE_OK) {
@@ -219,6 +225,7 @@ static enum store_status shadow_commit(struct shadow *shadow, struct txn *txn, c
         gate_plan_recovery(env->gate, "trees were written anew");
         error = shadow_replace(shadow);
         status = error == 0 ? STORE_OK : env_failed(env, error, "putting new trees in the old ones' place");
+        status = status == STORE_FULL ? STORE_UNAVAILABLE : status; /* the decision may have got to the disk */
     }
     return status;
 }
@@ -235,6 +242,9 @@ enum store_status shadow_write(struct shadow *shadow, txn_body *body, void *args
         memset(shadow->trees, 0, sizeof shadow->trees); /* dropped, as env_abandon does */
         status = STORE_CONFLICT;
     } else {
+        status = ballast_admit(env);
+    }
+    if (status == STORE_OK) {
         int error = env->handle->txn_begin(env->handle, NULL, &txn.handle, 0);
         status = error == 0 ? body(&txn, args) : env_failed(env, error, "txn_begin");
         if (error == 0 && status != STORE_OK) {

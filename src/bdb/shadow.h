@@ -30,14 +30,14 @@ struct shadow {
 
 /*
  * Makes an empty shadow of the primary tree and its secondaries, and sets the list of changed chats up (gate.h).
- * STORE_EXISTS: somebody else has one, or makes a backup. On STORE_OK to be ended.
+ * STORE_EXISTS: somebody else has one, or makes a backup. STORE_FULL: no room. On STORE_OK to be ended.
  */
 enum store_status shadow_begin(struct env *env, int primary, struct shadow *ret) __attribute__((warn_unused_result));
 
 /*
  * As txn_write; `body` may write the shadow's trees, too. With *swap true after it: commits, and in the same hold makes
  * the shadow the trees, after which a recovery is wanted and the shadow is of no more use.
- * STORE_CONFLICT: a recovery ended the shadow.
+ * STORE_CONFLICT: a recovery ended the shadow. STORE_FULL: there is no room left, and no shadow is to take the last.
  */
 enum store_status shadow_write(struct shadow *shadow, txn_body *body, void *args, const bool *swap)
     __attribute__((warn_unused_result));

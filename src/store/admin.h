@@ -76,8 +76,9 @@ struct store_compact {
 /*
  * Gives the free space of the messages' trees back to the file system: writes them anew beside the old ones, which go
  * on being used, and puts the new ones in their place, with a recovery in the end. Stopped at any moment, nothing has
- * changed, or all; what was left is removed by the next call. STORE_FULL: less than `needed` is free, nothing was
- * done. STORE_EXISTS: a backup or another one is running. STORE_CONFLICT: there were too many recoveries meanwhile.
+ * changed, or all; what was left is removed by the next call. STORE_FULL: less than `needed` is free, or no room was
+ * left meanwhile: nothing has changed. STORE_EXISTS: a backup or another one is running. STORE_CONFLICT: there were too
+ * many recoveries meanwhile.
  */
 enum store_status store_compact(struct store *store, struct store_compact *report) __attribute__((warn_unused_result));
 

@@ -389,11 +389,12 @@ enum store_status store_compact(struct store *store, struct store_compact *repor
         }
         log_info("compacting begins again: there was a recovery, or more changed at once than can be followed");
     }
-    if (status == STORE_OK) {
-        status = store_ping(store); /* recovers, so that nobody else has to wait for it */
+    if (status != STORE_OK) {
+        return status;
     }
+    status = store_ping(store); /* recovers, so that nobody else has to wait for it */
     if (status == STORE_OK) {
         status = env_checkpoint(store->env, true);
     }
-    return status;
+    return status == STORE_FULL ? STORE_UNAVAILABLE : status; /* it is done */
 }

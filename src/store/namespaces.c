@@ -2,30 +2,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/admin.h"
+#include "store/namespaces.h"
 #include "store/removal.h"
 #include "store/walk.h"
 
-#define NAMESPACES_BYTES_MAX ((size_t)64 << 20) /* of all that are counted */
+#define NAMESPACES_PAGE ((size_t)100000) /* listed at once, of 280 bytes each; twice as many while they are sought */
 #define NAMESPACES_NAMES_BYTES (WALK_BATCH_RECORDS * (sizeof(uint32_t) + RECORD_KEY_NAME_BYTES_MAX))
 #define NAMESPACES_ACCOUNTS 8u /* removed in one transaction, with up to TOKENS_BATCH tokens each */
 
-/* Each namespace as it was met, once or twice: for its chats and for its accounts. */
-struct namespaces_count {
-    struct buffer found; /* struct namespaces_item */
-    bool accounts;       /* they are what is counted, else chats */
-};
-
 struct namespaces_item {
     char name[TEXT_ID_BYTES_MAX];
-    size_t name_bytes;
+    size_t name_bytes; /* 0: none */
     uint64_t chats;
     uint64_t accounts;
+};
+
+/*
+ * A page of the list: the next namespaces by their bytes, which is not the trees' order, so both trees are read from
+ * end to end for each. When there are too many the last of them are left to later pages.
+ */
+struct namespaces_page {
+    struct buffer found;            /* struct namespaces_item; several of one name until they are put together */
+    size_t size;                    /* items: as many are kept where there are more than twice as many */
+    bool accounts;                  /* they are what is counted, else chats */
+    struct namespaces_item after;   /* the last one of the page before */
+    struct namespaces_item through; /* the last one that this page may have; none: it has all */
 };
 
 static struct text namespaces_name(const struct namespaces_item *item)
 {
     return (struct text){item->name, item->name_bytes};
+}
+
+static struct namespaces_item *namespaces_items(const struct namespaces_page *page, size_t *ret_count)
+{
+    *ret_count = page->found.bytes / sizeof(struct namespaces_item);
+    return (struct namespaces_item *)(void *)page->found.data;
 }
 
 /* Inside. Both trees have a namespace's records side by side. */
@@ -35,26 +47,29 @@ static enum store_status namespaces_visit(void *context, struct txn *txn, struct
     (void)txn;
     (void)primary_key;
     (void)record;
-    struct namespaces_count *count = context;
+    struct namespaces_page *page = context;
     struct text namespace;
     struct text id;
+    size_t count = 0;
     if (!record_key_name_split(key, &namespace, &id)) {
-        return store_damaged(count->accounts ? "accounts" : "chats");
+        return store_damaged(page->accounts ? "accounts" : "chats");
     }
-    size_t items = count->found.bytes / sizeof(struct namespaces_item);
-    struct namespaces_item *all = (struct namespaces_item *)(void *)count->found.data;
-    struct namespaces_item *last = items > 0 ? &all[items - 1] : NULL;
-    if (last == NULL || !text_equal(namespaces_name(last), namespace) || (count->accounts && last->accounts == 0)) {
+    if (text_compare(namespace, namespaces_name(&page->after)) <= 0 ||
+        (page->through.name_bytes > 0 && text_compare(namespace, namespaces_name(&page->through)) > 0)) {
+        return STORE_OK;
+    }
+    struct namespaces_item *items = namespaces_items(page, &count);
+    if (count == 0 || !text_equal(namespaces_name(&items[count - 1]), namespace)) {
         struct namespaces_item item = {.name_bytes = namespace.bytes};
         memcpy(item.name, namespace.data, namespace.bytes);
-        buffer_append(&count->found, &item, sizeof item);
-        if (count->found.failed) {
+        buffer_append(&page->found, &item, sizeof item);
+        if (page->found.failed) {
             return STORE_NO_MEMORY;
         }
-        last = (struct namespaces_item *)(void *)count->found.data + items;
+        items = namespaces_items(page, &count);
     }
-    last->chats += count->accounts ? 0 : 1;
-    last->accounts += count->accounts ? 1 : 0;
+    items[count - 1].chats += page->accounts ? 0 : 1;
+    items[count - 1].accounts += page->accounts ? 1 : 0;
     return STORE_OK;
 }
 
@@ -63,43 +78,93 @@ static int namespaces_compare(const void *a, const void *b)
     return text_compare(namespaces_name(a), namespaces_name(b));
 }
 
-/* Gives each name once, sorted by bytes. */
-static void namespaces_give(struct namespaces_count *count, store_namespace_fn *each, void *context)
+/* Outside: sorts them, and puts those of one name together. */
+static void namespaces_sort(struct namespaces_page *page)
 {
-    struct namespaces_item *items = (struct namespaces_item *)(void *)count->found.data;
-    size_t size = count->found.bytes / sizeof *items;
-    if (size > 0) {
-        qsort(items, size, sizeof *items, namespaces_compare);
+    size_t count = 0;
+    size_t kept = 0;
+    struct namespaces_item *items = namespaces_items(page, &count);
+    if (count == 0) {
+        return;
     }
-    for (size_t i = 0; i < size; i++) {
-        struct store_namespace namespace = {namespaces_name(&items[i]), items[i].chats, items[i].accounts};
-        if (i + 1 < size && namespaces_compare(&items[i], &items[i + 1]) == 0) {
-            i++;
-            namespace.chats += items[i].chats;
-            namespace.accounts += items[i].accounts;
+    qsort(items, count, sizeof *items, namespaces_compare);
+    for (size_t i = 1; i < count; i++) {
+        if (namespaces_compare(&items[kept], &items[i]) == 0) {
+            items[kept].chats += items[i].chats;
+            items[kept].accounts += items[i].accounts;
+        } else {
+            items[++kept] = items[i];
         }
+    }
+    page->found.bytes = (kept + 1) * sizeof *items;
+}
+
+/* Outside, after each batch. */
+static enum store_status namespaces_cut(void *context)
+{
+    struct namespaces_page *page = context;
+    size_t count = 0;
+    (void)namespaces_items(page, &count);
+    if (count > 2 * page->size) {
+        namespaces_sort(page);
+        const struct namespaces_item *items = namespaces_items(page, &count);
+        if (count > page->size) {
+            page->through = items[page->size - 1];
+            page->found.bytes = page->size * sizeof *items;
+        }
+    }
+    return STORE_OK;
+}
+
+static enum store_status namespaces_read(struct store *store, struct namespaces_page *page)
+{
+    const struct walk chats = {TREE_CHATS, page, namespaces_visit, namespaces_cut};
+    const struct walk accounts = {TREE_ACCOUNTS, page, namespaces_visit, namespaces_cut};
+    buffer_reset(&page->found);
+    page->through.name_bytes = 0;
+    page->accounts = false;
+    enum store_status status = walk_run(store, &chats);
+    if (status == STORE_OK) {
+        page->accounts = true;
+        status = walk_run(store, &accounts);
+    }
+    namespaces_sort(page);
+    return status;
+}
+
+static bool namespaces_give(const struct namespaces_page *page, store_namespace_fn *each, void *context)
+{
+    size_t count = 0;
+    const struct namespaces_item *items = namespaces_items(page, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct store_namespace namespace = {namespaces_name(&items[i]), items[i].chats, items[i].accounts};
         if (!each(context, &namespace)) {
-            return;
+            return false;
         }
     }
+    return true;
+}
+
+enum store_status namespaces_list(struct store *store, size_t page_size, store_namespace_fn *each, void *context)
+{
+    struct namespaces_page page = {.size = page_size};
+    bool more = true;
+    enum store_status status = STORE_OK;
+    buffer_init(&page.found, (2 * page_size + 2 * (size_t)WALK_BATCH_RECORDS) * sizeof(struct namespaces_item));
+    while (status == STORE_OK && more) {
+        status = namespaces_read(store, &page);
+        if (status == STORE_OK) {
+            more = namespaces_give(&page, each, context) && page.through.name_bytes > 0;
+            page.after = page.through;
+        }
+    }
+    buffer_clear(&page.found);
+    return status;
 }
 
 enum store_status store_namespace_list(struct store *store, store_namespace_fn *each, void *context)
 {
-    struct namespaces_count count = {.accounts = false};
-    const struct walk chats = {TREE_CHATS, &count, namespaces_visit, NULL};
-    const struct walk accounts = {TREE_ACCOUNTS, &count, namespaces_visit, NULL};
-    buffer_init(&count.found, NAMESPACES_BYTES_MAX);
-    enum store_status status = walk_run(store, &chats);
-    if (status == STORE_OK) {
-        count.accounts = true;
-        status = walk_run(store, &accounts);
-    }
-    if (status == STORE_OK) {
-        namespaces_give(&count, each, context);
-    }
-    buffer_clear(&count.found);
-    return status;
+    return namespaces_list(store, NAMESPACES_PAGE, each, context);
 }
 
 struct namespaces_removal {

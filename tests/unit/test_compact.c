@@ -4,19 +4,22 @@
 #include "prunebench.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "bdb/ballast.h"
+#include "bdb/replace.h"
 #include "store/transfer.h"
 
 /* What happens between the steps of a compact; each is a transaction of somebody else's. */
 struct meanwhile {
     struct fixture *f;
     unsigned steps;
-    unsigned recover_at; /* the step at which there is a recovery; 0: at none */
+    unsigned recover_at; /* the step at which there is a recovery, or the disk is full; 0: at none */
     unsigned flood_at;   /* the step at which more chats change than the gate page lists */
     unsigned restarts;
     uint64_t copied;
@@ -210,6 +213,54 @@ static void a_compact_begins_again_when_too_much_changes(void **state)
     assert_int_equal(meanwhile.restarts, 1);
 }
 
+/* At one step the disk is full, as a write of somebody else's finds out. */
+static void full_step(void *context, const struct store_compact *report)
+{
+    struct meanwhile *meanwhile = context;
+    (void)report;
+    if (++meanwhile->steps == meanwhile->recover_at) {
+        ballast_set_full(meanwhile->f->store->env);
+    }
+}
+
+static unsigned shadow_files(const struct fixture *f)
+{
+    glob_t found;
+    char pattern[128];
+    snprintf(pattern, sizeof pattern, "%s/" REPLACE_PREFIX "*", f->home);
+    unsigned count = glob(pattern, 0, NULL, &found) == 0 ? (unsigned)found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+static void a_compact_on_a_disk_that_is_full_stops_and_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct gate_page *page = f->store->env->gate->page;
+    struct meanwhile meanwhile = {.f = f, .recover_at = 0};
+    struct store_compact report = {.step = full_step, .context = &meanwhile};
+    room_for_a_compact(f, 600);
+    ballast_set_full(f->store->env);
+    assert_int_equal(store_compact(f->store, &report), STORE_FULL);
+    assert_int_equal(meanwhile.steps, 0);
+    enum store_status status;
+    do {
+        page->full_retry_at_ns = 0;
+        meanwhile.steps = 0;
+        meanwhile.recover_at++;
+        status = store_compact(f->store, &report);
+        assert_true(meanwhile.steps <= meanwhile.recover_at); /* none after it */
+        assert_int_equal(shadow_files(f), 0);
+    } while (status == STORE_FULL);
+    assert_int_equal(status, STORE_OK); /* it was full after the last step */
+    page->full_retry_at_ns = 0;
+    assert_true(meanwhile.recover_at > 5);
+    all_pages_are_the_models(f);
+    check(f, 3, 300);
+    grow(f, 3);
+    all_pages_are_the_models(f);
+}
+
 static void a_compact_waits_for_no_backup(void **state)
 {
     struct fixture *f = *state;
@@ -260,6 +311,7 @@ int main(void)
         CASE(what_is_removed_from_a_chat_that_has_been_copied_is_gone),
         CASE(a_compact_begins_again_after_a_recovery),
         CASE(a_compact_begins_again_when_too_much_changes),
+        CASE(a_compact_on_a_disk_that_is_full_stops_and_changes_nothing),
         CASE(a_compact_waits_for_no_backup),
         CASE(old_files_under_a_new_log_are_refused),
     };

@@ -4,10 +4,12 @@
  */
 #include "prunebench.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/namespaces.h"
 #include "store/removal.h"
 
 static void what_is_left_is_what_was_sent_since(void **state)
@@ -246,6 +248,52 @@ static void namespaces_are_listed_with_their_counts(void **state)
     assert_string_equal(first.line, "a 0 1,");
 }
 
+struct pages {
+    struct buffer text;
+    unsigned left; /* to be given; then it is enough */
+};
+
+static bool pages_take(void *context, const struct store_namespace *namespace)
+{
+    struct pages *pages = context;
+    buffer_printf(&pages->text, "%.*s %u %u,", (int)namespace->name.bytes, namespace->name.data,
+                  (unsigned)namespace->chats, (unsigned)namespace->accounts);
+    return --pages->left > 0;
+}
+
+static void more_namespaces_than_a_page_are_listed_by_their_bytes(void **state)
+{
+    static const unsigned wanted[] = {UINT_MAX, 100};
+    struct fixture *f = *state;
+    struct pages all = {.left = UINT_MAX};
+    char name[16];
+    char id[16];
+    for (unsigned i = 0; i < 300; i++) { /* longer names are behind all shorter ones in the trees */
+        snprintf(name, sizeof name, "%u", i * 7919 % 1000);
+        for (unsigned chat = 0; chat <= i % 3; chat++) {
+            snprintf(id, sizeof id, "c%u", chat);
+            create(f, name, id, "a", id);
+        }
+        snprintf(name, sizeof name, "%u", i * 7907 % 1000);
+        add_account(f, name, "someone", 0);
+    }
+    buffer_init(&all.text, 1u << 16);
+    assert_int_equal(namespaces_list(f->store, 100000, pages_take, &all), STORE_OK);
+    assert_false(all.text.failed);
+    for (size_t page = 1; page < 200; page = page * 3 + 1) {
+        for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+            struct pages some = {.left = wanted[i]};
+            buffer_init(&some.text, 1u << 16);
+            assert_int_equal(namespaces_list(f->store, page, pages_take, &some), STORE_OK);
+            assert_true(i == 0 ? some.text.bytes == all.text.bytes
+                               : some.text.bytes < all.text.bytes && some.left == 0);
+            assert_memory_equal(some.text.data, all.text.data, some.text.bytes);
+            buffer_clear(&some.text);
+        }
+    }
+    buffer_clear(&all.text);
+}
+
 static uint64_t remove_namespace(struct fixture *f, const char *namespace, uint64_t chats, uint64_t messages)
 {
     struct store_removal report = {.namespace = text_of(namespace)};
@@ -386,6 +434,7 @@ int main(void)
         CASE(long_texts_go_fewer_at_a_time),
         CASE(a_page_that_is_open_ends_where_it_was_pruned),
         CASE(namespaces_are_listed_with_their_counts),
+        CASE(more_namespaces_than_a_page_are_listed_by_their_bytes),
         CASE(a_namespace_is_removed_whole_and_no_other),
         CASE(check_finds_a_gap),
         CASE(check_finds_a_marker_that_is_not_alone),
