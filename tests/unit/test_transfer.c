@@ -10,8 +10,8 @@
 
 #include "store/transfer.h"
 
-#define MESSAGES 300u
-#define TEXT_BYTES 3000u /* so they take several batches */
+#define MESSAGES 60u
+#define TEXT_BYTES 4000u /* so they take several batches */
 
 /* What an export gave, and what is done to the home meanwhile. */
 struct taken {
