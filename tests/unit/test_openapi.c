@@ -253,5 +253,6 @@ int main(void)
         cmocka_unit_test(the_kinds_of_errors_stand_in_the_order_of_their_codes),
         cmocka_unit_test(an_operation_answers_the_errors_of_its_row_fields_and_policy),
     };
+    cmocka_set_test_filter(getenv("CHATS_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
