@@ -25,11 +25,12 @@ int fixture_open(void **state)
 int fixture_close(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
+    char command[160];
     store_close(f->store);
     arena_clear(&f->arena);
     config_clear(&f->config);
-    snprintf(command, sizeof command, "rm -rf '%s'", f->home);
+    snprintf(command, sizeof command, "rm -rf '%s' '%s'-*", f->home,
+             f->home); /* with what a failed test left beside it */
     int status = system(command);
     free(f);
     return status;
