@@ -1,7 +1,7 @@
 /*
  * logtail: every byte near the log's end is cut off or flipped in turn, and the home opened as after another boot.
  *
- *   logtail [--every N] [--bytes N] [--jobs N]
+ *   logtail [--every N] [--bytes N] [--jobs N] [--home 1|2]    (--home: one of the two only)
  *
  * A home with some hundred acknowledged messages is left cleanly, once without a checkpoint since the first message and
  * once with one just before. Then, for each place in the last --bytes (65,536) of the log, or each --every'th and those
@@ -35,6 +35,7 @@ struct options {
     uint64_t every;
     uint64_t bytes;
     unsigned jobs;
+    unsigned home; /* 1 without, 2 with a checkpoint; 0: both */
 };
 
 /* What the jobs find, shared between them. */
@@ -210,6 +211,7 @@ int main(int argc, char **argv)
         {"every", required_argument, NULL, 'e'},
         {"bytes", required_argument, NULL, 'b'},
         {"jobs", required_argument, NULL, 'j'},
+        {"home", required_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct options options = {.every = 1, .bytes = 65536, .jobs = 2};
@@ -223,16 +225,18 @@ int main(int argc, char **argv)
             options.every = number;
         } else if (found == 'b') {
             options.bytes = number;
+        } else if (found == 'h') {
+            options.home = (unsigned)number;
         } else {
             options.jobs = (unsigned)number;
         }
     }
-    if (options.every == 0 || options.jobs == 0 || options.jobs > JOBS_MAX) {
-        fprintf(stderr, "logtail: --every and --jobs are 1 or more\n");
+    if (options.every == 0 || options.jobs == 0 || options.jobs > JOBS_MAX || options.home > 2) {
+        fprintf(stderr, "logtail: --every and --jobs are 1 or more, --home is 1 or 2\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    bool good = run_home(false, &options);
-    good = run_home(true, &options) && good;
+    bool good = options.home == 2 || run_home(false, &options);
+    good = (options.home == 1 || run_home(true, &options)) && good;
     return good ? 0 : 1;
 }
