@@ -71,7 +71,7 @@ server_nginx() {
 # it ends. Requests wait meanwhile.
 keep_worker() {
     keeper=(env CHATS_HOME="$home" spawn-fcgi -n -s "$socket" --
-        /bin/sh -c 'while :; do "$1"; sleep 0.1; done' sh "$program")
+        /bin/sh -c 'while :; do "$1"; sleep 1; done' sh "$program")
 }
 
 # --- the server's folder
@@ -196,7 +196,7 @@ start_server() {
     printf '%s %s\n' "$pid" "$server" | put "$folder/server.pid"
     until curl -fs --noproxy '*' -o /dev/null -m 5 "$url/chats/Health" 2>/dev/null; do
         if ! [ -d "/proc/$pid/fd" ] || [ $tenths = 0 ]; then
-            tail -qn 5 "$folder/output" "$folder"/*.log >&2 || true
+            as_owner tail -qn 5 "$folder/output" "$folder"/*.log >&2 || true
             stop_server
             die "the service did not start; the last lines of its logs are above"
         fi

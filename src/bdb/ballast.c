@@ -164,6 +164,10 @@ static enum store_status ballast_settle(struct env *env, bool made)
     if (status != STORE_OK) {
         return status;
     }
+    if (env_is_elsewhere(env)) {
+        gate_unlock(env->gate);
+        return STORE_UNAVAILABLE;
+    }
     bool full = atomic_load(&env->gate->page->full) != 0;
     bool is_whole = ballast_cut(env, full && !made ? 0 : ballast_bytes(&env->options)) && made;
     if (full && is_whole) {
@@ -185,6 +189,9 @@ enum store_status ballast_wait_for_room(struct env *env)
     if (now_ns < retry_at_ns || !atomic_compare_exchange_strong(&page->full_retry_at_ns, &retry_at_ns,
                                                                 now_ns + BALLAST_RETRY_MS * UINT64_C(1000000))) {
         return STORE_FULL;
+    }
+    if (env_is_elsewhere(env)) {
+        return STORE_UNAVAILABLE;
     }
     int error = ballast_allocate(&env->options, ballast_bytes(&env->options) + BALLAST_MARGIN_BYTES);
     if (error != 0 && !ballast_is_missing_room(error)) {

@@ -275,6 +275,9 @@ enum store_status damage_count(struct env *env)
 enum store_status damage_of_log(struct env *env)
 {
     struct gate_page *page = env->gate->page;
+    if (atomic_fetch_add(&page->damaged_reads, 1) + 1 < DAMAGE_READS_MAX) {
+        return STORE_UNAVAILABLE;
+    }
     atomic_store(&page->damaged_tree, DAMAGE_OF_LOG);
     atomic_store(&page->out_of_service, 1);
     atomic_store(&env->damage_logged, true);

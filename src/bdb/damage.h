@@ -13,7 +13,8 @@
  * calls the library any more: every operation is STORE_CORRUPT at once, until the administrator restores or salvages
  * into a new home, or has tried `chatsctl recover`, which counts from the start, as a reboot does.
  *
- * So it is at once where the log is damaged (logend.h): another look at all trees would find the same.
+ * So it is where the log is damaged (logend.h), at the second recovery that finds that: it, too, may have been the
+ * reading.
  *
  * In recovery, blank pages are let through: those that the log fills again are there by right. Those that are still
  * blank when it has run are damage: the log named them, and the library passed them over.
@@ -41,7 +42,7 @@ bool damage_met(void);
  */
 enum store_status damage_count(struct env *env);
 
-/* By recovery: the log is damaged, which the caller has logged. The home is out of service: STORE_CORRUPT. */
+/* By recovery: the log is damaged, which the caller has logged. Results as damage_count. */
 enum store_status damage_of_log(struct env *env);
 
 /* By recovery: whether blank pages are let through, until it is called again or a new hold begins. */

@@ -39,7 +39,10 @@ static int env_make_log(const char *path, int flags, mode_t mode)
     const char *slash = strrchr(path, '/');
     int bytes = slash == NULL ? 1 : (int)(slash - path);
     snprintf(folder, sizeof folder, "%.*s", bytes, slash == NULL ? "." : path);
-    int fd = open(path, flags | O_CLOEXEC, mode);
+    int fd = open(path, flags | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0 && errno == EEXIST) {
+        return open(path, flags | O_CLOEXEC, mode);
+    }
     int error = fd >= 0 ? sync_folder(folder) : 0;
     if (error != 0) {
         (void)unlink(path); /* else the next try would find it and write to it */
@@ -62,8 +65,8 @@ static int env_open_file(const char *path, int flags, ...)
     va_end(args);
     int fd;
     do {
-        bool makes_log = (flags & O_CREAT) != 0 && env_is_log(path) && access(path, F_OK) != 0;
-        fd = makes_log ? env_make_log(path, flags, (mode_t)mode) : open(path, flags | O_CLOEXEC, (mode_t)mode);
+        bool may_make_log = (flags & O_CREAT) != 0 && env_is_log(path);
+        fd = may_make_log ? env_make_log(path, flags, (mode_t)mode) : open(path, flags | O_CLOEXEC, (mode_t)mode);
     } while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -326,8 +329,7 @@ static enum store_status env_join(struct env *env)
     return STORE_OK;
 }
 
-/* A process whose home went away renews itself: the next one finds what stands there now. */
-static bool env_is_elsewhere(struct env *env)
+bool env_is_elsewhere(struct env *env)
 {
     if (!gate_is_elsewhere(env->gate)) {
         return false;
@@ -340,15 +342,17 @@ static bool env_is_elsewhere(struct env *env)
 
 enum store_status env_enter(struct env *env, enum gate_phase phase)
 {
-    if (env_is_elsewhere(env)) {
-        return STORE_UNAVAILABLE;
-    }
     if (damage_refuses(env)) {
         return STORE_CORRUPT;
     }
     enum store_status status = gate_lock(env->gate, phase);
     if (status != STORE_OK) {
         return status;
+    }
+    /* Here, not before: the wait for the gate may be long. */
+    if (env_is_elsewhere(env)) {
+        gate_unlock(env->gate);
+        return STORE_UNAVAILABLE;
     }
     /* A join may find that recovery is needed: then once more. */
     for (int attempt = 0; attempt < 2; attempt++) {

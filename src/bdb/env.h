@@ -104,12 +104,19 @@ void env_close(struct env *env);
 
 /*
  * Takes the gate and makes the handles good. STORE_OK: the caller is inside and must env_leave soon: no JSON, hashing,
- * network, wait, or fsync of ours before that, and no cursor, transaction or memory of the library after it.
- * STORE_CORRUPT also where the home is out of service (damage.h), STORE_UNAVAILABLE also where another stands in its
- * place (gate_is_elsewhere). STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT, STORE_NO_MEMORY: not inside.
+ * network, wait, or fsync of ours before that (but for the name of a new log file), and no cursor, transaction or
+ * memory of the library after it. STORE_CORRUPT also where the home is out of service (damage.h), STORE_UNAVAILABLE
+ * also where another stands in its place (gate_is_elsewhere). STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT,
+ * STORE_NO_MEMORY: not inside.
  */
 enum store_status env_enter(struct env *env, enum gate_phase phase) __attribute__((warn_unused_result));
 void env_leave(struct env *env);
+
+/*
+ * True if the home no longer stands where it was opened (gate_is_elsewhere): then this process is to renew itself,
+ * which is logged once. By whoever is about to go by a path, and before what was written is acknowledged.
+ */
+bool env_is_elsewhere(struct env *env);
 
 /* True once this process has dropped handles of a dead generation, or its home is no longer where it was. */
 bool env_wants_renewal(const struct env *env);

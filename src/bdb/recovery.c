@@ -170,6 +170,9 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
     if (error == ENOMEM) {
         return STORE_NO_MEMORY;
     }
+    if (error > 0 && error != EINVAL) {
+        return STORE_UNAVAILABLE; /* of the system, not of the log */
+    }
     return logend_check(env, true) == STORE_CORRUPT ? damage_of_log(env) : STORE_UNAVAILABLE;
 }
 

@@ -80,7 +80,10 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
     }
     /* Whatever kept it from the disk: the commit is in the log, so none of "full" or "no memory" would be true of it.
      */
-    return sync_wait(env, ticket) == STORE_OK ? status : STORE_UNAVAILABLE;
+    if (sync_wait(env, ticket) != STORE_OK || (writes && env_is_elsewhere(env))) {
+        return STORE_UNAVAILABLE;
+    }
+    return status;
 }
 
 enum store_status txn_read(struct env *env, txn_body *body, void *args)

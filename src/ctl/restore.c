@@ -21,27 +21,32 @@ static bool restore_is_empty(int folder)
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     unsigned entries = 0;
+    errno = 0;
     while (directory != NULL && entries <= 2 && readdir(directory) != NULL) {
         entries++; /* "." and ".." are two */
     }
+    bool is_empty = directory != NULL && entries == 2 && errno == 0;
     if (directory != NULL) {
         closedir(directory);
     } else if (fd >= 0) {
         close(fd);
     }
-    return entries == 2;
+    return is_empty;
 }
 
-/* Makes the home's folder where it is absent, and gives it to the backup's owner if it is empty and root's. */
+/*
+ * Makes the home's folder where it is absent, and gives it to the backup's owner if it is empty and root's. Where it is
+ * reached by a link nothing is given: who laid that says where it leads.
+ */
 static bool restore_give_folder(const char *home, const struct stat *backup)
 {
     struct stat st;
     if (mkdir(home, 0700) != 0 && errno != EEXIST) {
         return false;
     }
-    int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return errno == ELOOP || errno == ENOTDIR; /* as it is; store_restore says what is wrong */
     }
     int error = fstat(fd, &st) == 0 ? 0 : errno;
     if (error == 0 && st.st_uid == 0 && restore_is_empty(fd) && fchown(fd, backup->st_uid, backup->st_gid) != 0) {

@@ -48,7 +48,7 @@ static int folder_visit(const struct folder *folder, bool remove)
     }
     int error = 0;
     const struct dirent *entry;
-    while (error == 0 && (entry = readdir(directory)) != NULL) {
+    while (error == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
         if (folder_is_dot(entry->d_name) || strcmp(entry->d_name, folder->marker) == 0) {
             continue;
         }
@@ -58,6 +58,7 @@ static int folder_visit(const struct folder *folder, bool remove)
             error = errno;
         }
     }
+    error = error == 0 ? errno : error;
     closedir(directory);
     return error;
 }
@@ -115,7 +116,9 @@ static enum store_status folder_claim(struct folder *folder, const struct copyin
     enum folder_mark mark = folder_read_mark(folder, folder->marker);
     int error = mark == FOLDER_NOT_OURS ? EEXIST : folder_visit(folder, mark == FOLDER_MARKED);
     if (error == EEXIST && mark != FOLDER_MARKED) {
-        return copying_failed(copying, 0, "'%.200s' is not empty: nothing was changed", folder->path);
+        return copying_failed(copying, 0,
+                              "'%.200s' is not empty: nothing was changed; empty it by hand if nothing in it is needed",
+                              folder->path);
     }
     if (error == 0 && fchmod(folder->fd, 0700) != 0) {
         error = errno;

@@ -42,14 +42,18 @@ enum store_status logs_range(const struct copying *copying, const char *folder, 
     uint32_t count = 0;
     uint32_t number;
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while (errno = 0, (entry = readdir(directory)) != NULL) {
         if (logs_number(entry->d_name, &number)) {
             first = first == 0 || number < first ? number : first;
             last = number > last ? number : last;
             count++;
         }
     }
+    int error = errno;
     closedir(directory);
+    if (error != 0) {
+        return copying_failed(copying, error, "cannot read the folder '%.200s'", folder);
+    }
     *ret_first = first;
     *ret_last = last;
     if (count > 0 && count != last - first + 1) {

@@ -113,11 +113,14 @@ static enum store_status copy_logs(const struct copy *copy)
     DIR *directory = opendir(copy->home);
     enum store_status status = directory == NULL ? copy_failed(copy, errno, "read", copy->home) : STORE_OK;
     const struct dirent *entry;
-    while (status == STORE_OK && (entry = readdir(directory)) != NULL) {
+    while (status == STORE_OK && (errno = 0, entry = readdir(directory)) != NULL) {
         uint32_t number;
         if (logs_number(entry->d_name, &number)) {
             status = copy_log(copy, entry->d_name);
         }
+    }
+    if (status == STORE_OK && errno != 0) {
+        status = copy_failed(copy, errno, "read", copy->home);
     }
     if (directory != NULL) {
         closedir(directory);
@@ -132,18 +135,48 @@ static void copy_ignore(const DB_ENV *handle, const char *prefix, const char *me
     log_info("Berkeley DB, salvaging: %s", message);
 }
 
+static bool copy_lost_page_0(const struct salvage_bad *bad, int tree)
+{
+    const struct buffer *pages = &bad->pages[tree];
+    for (size_t at = 0; at < pages->bytes; at += sizeof(uint32_t)) {
+        uint32_t number;
+        memcpy(&number, pages->data + at, sizeof number);
+        if (number == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * logs.h. A tree whose page 0 is damaged does not say who it is: one of its indexes does, whose files a compact puts in
+ * their place together with its own.
+ */
+static bool copy_log_has_all(const struct copy *copy, const struct logs_made *made, int tree)
+{
+    static const int trees[SALVAGE_TREES] = {TREE_CHATS, TREE_MESSAGES};
+    if (!copy_lost_page_0(copy->bad, tree)) {
+        return logs_have_all(made, trees[tree], copy->scratch);
+    }
+    for (int index = 0; index < TREES; index++) {
+        if (trees_table()[index].primary == trees[tree] && logs_have_all(made, index, copy->home)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* From the log's beginning on: the pages were read over some time, and the home may be in use. The library's error. */
 static int copy_recover(const struct copy *copy)
 {
     DB_ENV *handle = NULL;
     struct logs_made made;
     int error = logs_trees_made(copy->scratch, &made);
-    static const int trees[SALVAGE_TREES] = {TREE_CHATS, TREE_MESSAGES};
     for (int tree = 0; tree < SALVAGE_TREES && error == 0; tree++) {
         char path[PATH_MAX];
         /* logs.h: such a tree is made anew from the log, which has all of it. */
         snprintf(path, sizeof path, "%s/%s.db", copy->scratch, salvage_trees[tree]);
-        error = logs_have_all(&made, trees[tree], copy->scratch) && unlink(path) != 0 ? errno : 0;
+        error = copy_log_has_all(copy, &made, tree) && unlink(path) != 0 ? errno : 0;
     }
     error = error == 0 ? db_env_create(&handle, 0) : error;
     if (error != 0) {
