@@ -168,7 +168,7 @@ def start(lane, build, home, folder, where):
 class ServerVariant(Variant):
     """Through a web server, started from its files in deploy/."""
 
-    def __init__(self, lane, build, home, folder, where):
+    def __init__(self, lane, build, home, folder, where="beside"):
         super().__init__(home)
         self.server = start(lane, build, home, folder, where)
 
