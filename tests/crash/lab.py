@@ -49,8 +49,8 @@ def _record(kind, content):
     return struct.pack(">BBHHBB", 1, kind, 1, len(content), 0, 0) + content
 
 
-def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S, extra=None):
-    """One FastCGI request (FastCGI specification 1.0) on a connection of its own. extra: more parameters."""
+def fcgi_request(operation, fields, extra=None):
+    """The bytes of a FastCGI request (FastCGI specification 1.0). extra: more parameters."""
     body = json.dumps(fields).encode()
     params = {
         "REQUEST_METHOD": "POST",
@@ -63,8 +63,13 @@ def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S, extra=None):
         **(extra or {}),
     }
     pairs = b"".join(bytes([len(n), len(v.encode())]) + n.encode() + v.encode() for n, v in params.items())
-    request = _record(1, b"\0\1\0\0\0\0\0\0") + _record(4, pairs) + _record(4, b"")
-    request += _record(5, body) + _record(5, b"")
+    head = _record(1, b"\0\1\0\0\0\0\0\0") + _record(4, pairs) + _record(4, b"")
+    return head + _record(5, body) + _record(5, b"")
+
+
+def fcgi_call(path, operation, fields, limit_s=CALL_LIMIT_S, extra=None):
+    """One FastCGI request on a connection of its own; its Answer."""
+    request = fcgi_request(operation, fields, extra)
     received, at, out = bytearray(), 0, bytearray()
     try:
         with socket.socket(socket.AF_UNIX) as s:

@@ -119,13 +119,17 @@ class Server:
         for _ in range(5):  # the port may be taken between its choice and its use
             self.port = free_port()
             self.configure()
-            with open(self.output, "ab") as output:
-                self.process = subprocess.Popen(
-                    self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self.start_options()
-                )
-            if self._wait_until_it_listens():
+            if self.launch():
                 return
         raise AssertionError(f"the server does not start: {self.log_text()}")
+
+    def launch(self):
+        """Starts it at its port, where none of it runs; False if it ended at once, as where the port is taken."""
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self.start_options()
+            )
+        return self._wait_until_it_listens()
 
     def prepare(self):
         """Before the port is known."""

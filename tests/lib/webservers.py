@@ -101,10 +101,11 @@ class Spawned:
 
 
 class Apache(Ordinary):
-    """kind: "fcgid", "proxy-fcgi" or "cgid", after the file in deploy/apache."""
+    """kind: "fcgid", "proxy-fcgi" or "cgid", after the file in deploy/apache. extra: lines of configuration added to the end."""
 
-    def __init__(self, kind, build, home, folder, where="beside"):
+    def __init__(self, kind, build, home, folder, extra="", where="beside"):
         self.kind = kind
+        self.extra = extra
         self.spawned = None
         if kind == "cgid":
             self.program_name = "chats.cgi"
@@ -130,7 +131,7 @@ class Apache(Ordinary):
     def configure(self):
         whole = {"server_port": self.port, "server_folder": self.folder, "server_chats": self.conf}
         conf = self.defined((APACHE / "server.conf").read_text("utf-8"), whole)
-        (self.folder / "server.conf").write_text(conf + self.passed_on(), "utf-8")
+        (self.folder / "server.conf").write_text(conf + self.passed_on() + self.extra, "utf-8")
 
     def passed_on(self):
         """A sanitizer's options, which mod_fcgid and mod_cgid keep from the program unless told."""
@@ -146,6 +147,8 @@ class Apache(Ordinary):
 
 
 class Nginx(Ordinary):
+    keeper = Spawned  # what starts the worker
+
     def prepare(self):
         super().prepare()
         self.log = self.folder / "nginx.log"
@@ -153,7 +156,7 @@ class Nginx(Ordinary):
         conf = server.mounted((NGINX / "chats.conf").read_text("utf-8"), self.where)
         conf = filled(conf, r"(?m)^(set \${} +)[^;]*(;)$", values)
         (self.folder / "chats.conf").write_text(conf, "utf-8")
-        self.spawned = Spawned(self.program, self.home, values["chats_socket"], self.output, self.user)
+        self.spawned = self.keeper(self.program, self.home, values["chats_socket"], self.output, self.user)
 
     def configure(self):
         conf = (NGINX / "server.conf").read_text("utf-8")
