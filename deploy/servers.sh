@@ -71,7 +71,7 @@ server_nginx() {
 # it ends. Requests wait meanwhile.
 keep_worker() {
     keeper=(env CHATS_HOME="$home" spawn-fcgi -n -s "$socket" --
-        /bin/sh -c 'while :; do "$1"; sleep 1; done' sh "$program")
+        /bin/sh -c 'while :; do "$1"; sleep 1 </dev/null; done' sh "$program")
 }
 
 # --- the server's folder

@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/commands.h"
 
 #define TEMPORARY_LETTERS "XXXXXX" /* mkostemp(3) */
 #define TEMPORARY_ATTEMPTS 16u
+#define TEMPORARY_NEW_S 2
 
 /* Removes the files in the folder, which has no folders in it. */
 static void temporary_empty(int folder)
@@ -46,6 +48,13 @@ static bool temporary_has_form(const char *name, const char *prefix)
     return true;
 }
 
+/* One that was made just now may not be held yet. */
+static bool temporary_is_new(const struct stat *st)
+{
+    struct timespec now;
+    return clock_gettime(CLOCK_REALTIME, &now) == 0 && now.tv_sec - st->st_ctim.tv_sec < TEMPORARY_NEW_S;
+}
+
 /* Removes it if it is our user's and nobody holds it. */
 static void temporary_sweep_one(int folder, const char *name, mode_t type)
 {
@@ -54,7 +63,7 @@ static void temporary_sweep_one(int folder, const char *name, mode_t type)
     if (fd < 0) {
         return;
     }
-    if (fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() &&
+    if (fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() && !temporary_is_new(&st) &&
         flock(fd, LOCK_EX | LOCK_NB) == 0) {
         if (type == S_IFDIR) {
             temporary_empty(fd);

@@ -1,7 +1,8 @@
 /*
  * temporary: a file or folder of a private name, beside what is being written, that is gone when the command ends. One
  * that was killed leaves it, and the next command that asks for the same prefix removes it, and says so: whoever uses
- * one holds a lock on it, which ends with the process.
+ * one holds a lock on it, which ends with the process. One of the last two seconds is left alone: it may not be held
+ * yet.
  */
 #ifndef CHATS_CTL_TEMPORARY_H
 #define CHATS_CTL_TEMPORARY_H
