@@ -11,11 +11,14 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "bdb/memory.h"
 #include "bdb/replace.h"
 #include "bdb/sync.h"
+
+#define LIBRARY_LINES_MAX 16u /* a second, in a process */
 
 uint32_t env_library(void)
 {
@@ -128,11 +131,23 @@ void env_close(struct env *env)
     free(env);
 }
 
+/* On a full disk the library has three sentences about each page that it cannot write: thousands in one hold. */
 static void env_log_library(const DB_ENV *handle, const char *prefix, const char *message)
 {
+    static atomic_uint_fast64_t second;
+    static atomic_uint lines;
+    uint64_t now = timestamp_monotonic_ns() / UINT64_C(1000000000);
     (void)handle;
     (void)prefix;
-    log_error("Berkeley DB: %s", message);
+    if (atomic_exchange(&second, now) != now) {
+        atomic_store(&lines, 0);
+    }
+    unsigned line = atomic_fetch_add(&lines, 1);
+    if (line < LIBRARY_LINES_MAX) {
+        log_error("Berkeley DB: %s", message);
+    } else if (line == LIBRARY_LINES_MAX) {
+        log_error("Berkeley DB: what else it says in this second is left out");
+    }
 }
 
 static int env_configure(struct env *env, bool recover)

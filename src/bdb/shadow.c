@@ -141,13 +141,15 @@ enum store_status shadow_begin(struct env *env, int primary, struct shadow *ret)
     if (status == STORE_OK) {
         status = env_enter(env, GATE_WRITING);
     }
-    if (status == STORE_OK) {
-        status = ballast_admit(env);
-        status = status == STORE_OK ? shadow_make(ret, primary) : status;
-        env_leave(env);
-    }
     if (status != STORE_OK) {
         close(ret->lock_fd);
+        return status;
+    }
+    status = ballast_admit(env);
+    status = status == STORE_OK ? shadow_make(ret, primary) : status;
+    env_leave(env);
+    if (status != STORE_OK) {
+        shadow_end(ret); /* some of its files may have been made */
     }
     return status;
 }
