@@ -2,8 +2,10 @@
 --
 --     wrk -s load.lua URL -- KIND MARK [CHAT [OFFSET [MESSAGES]]]
 --
--- KIND is list, send, create, mixed or page. MARK makes the users of one run different from those of all others. OFFSET of
--- `page` is a number, or "random": anywhere in MESSAGES. At the end it prints one line of figures for load.py.
+-- KIND is list, send, create, mixed, page, reads, list-many, send-many or body. MARK makes the users of one run different
+-- from those of all others. OFFSET of `page` is a number, or "random": anywhere in MESSAGES. For `list-many` and
+-- `send-many` CHAT is a format such as "chat-%06d", of which chats 1 to OFFSET are taken at random; for `body` it is the
+-- request itself. At the end it prints one line of figures for load.py.
 
 local kind, mark, chat, offset, messages
 local count = 0
@@ -32,6 +34,17 @@ local function page()
     return string.format('{"chat_id":"%s","offset":%d}', chat, at)
 end
 
+-- Requests that differ in the chat only: made once, and cut where its name stands. All names are of one length.
+local function of_many(body)
+    local pattern, chats = chat, tonumber(offset)
+    chat = string.format(pattern, 1)
+    local whole = wrk.format(nil, nil, nil, body())
+    local from, to = whole:find(chat, 1, true)
+    local head, tail = whole:sub(1, from - 1), whole:sub(to + 1)
+    math.randomseed(tonumber(mark) or 1)
+    request = function() return head .. string.format(pattern, math.random(1, chats)) .. tail end
+end
+
 function init(args)
     kind, mark, chat, offset = args[1], args[2], args[3], args[4]
     messages = tonumber(args[5])
@@ -39,6 +52,10 @@ function init(args)
     wrk.headers["Content-Type"] = "application/json"
     if kind == "list" or kind == "send" or (kind == "page" and offset ~= "random") then
         wrk.body = (kind == "list" and list or kind == "send" and send or page)()
+    elseif kind == "body" then
+        wrk.body = chat
+    elseif kind == "list-many" or kind == "send-many" then
+        of_many(kind == "list-many" and list or send)
     elseif kind == "create" then
         request = function() return wrk.format(nil, nil, nil, create()) end
     elseif kind == "page" then
@@ -56,6 +73,15 @@ function init(args)
                 return wrk.format(nil, path.create, nil, create())
             end
             return turn % 3 == 0 and sending or listing
+        end
+    elseif kind == "reads" then
+        -- The URL ends at the service's mount. Of five calls one sends, four list.
+        local turn = 0
+        local sending = wrk.format(nil, wrk.path .. "/SendMessage", nil, send())
+        local listing = wrk.format(nil, wrk.path .. "/ListMessages", nil, list())
+        request = function()
+            turn = turn + 1
+            return turn % 5 == 0 and sending or listing
         end
     else
         error("load.lua: no kind '" .. tostring(kind) .. "'")

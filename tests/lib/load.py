@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import re
 import subprocess
+import urllib.error
 import urllib.request
 
 LUA = pathlib.Path(__file__).with_name("load.lua")
@@ -38,13 +39,32 @@ def wrk(url, connections, seconds, *arguments, headers=()):
     return Figures(requests, requests / duration_us * 1e6, p50, p99)
 
 
-def post(url, body, token=None):
-    """One call; its answer's bytes. Anything but a 200 is an error."""
+@dataclasses.dataclass
+class Answer:
+    """An answer over HTTP."""
+
+    status: int
+    headers: list  # (name, value)
+    body: bytes
+
+
+def answer(url, body, token=None):
+    """One call; its Answer, whatever it is."""
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, body.encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        if answer.status != 200:
-            raise AssertionError(f"{url}: {answer.status}")
-        return answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return Answer(response.status, response.getheaders(), response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, list(error.headers.items()), error.read())
+
+
+def post(url, body, token=None):
+    """One call; its answer's bytes. Anything but a 200 is an error."""
+    found = answer(url, body, token)
+    if found.status != 200:
+        raise AssertionError(f"{url}: {found.status} {found.body[:300]}")
+    return found.body
