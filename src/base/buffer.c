@@ -29,6 +29,14 @@ void buffer_clear(struct buffer *b)
     buffer_init(b, b->bytes_max);
 }
 
+void buffer_recycle(struct buffer *b, size_t bytes_kept)
+{
+    if (b->capacity > bytes_kept) {
+        buffer_clear(b);
+    }
+    buffer_reset(b);
+}
+
 static bool buffer_grow(struct buffer *b, size_t needed)
 {
     size_t capacity = b->capacity > 0 ? b->capacity : FIRST_CAPACITY_BYTES;
@@ -47,7 +55,7 @@ static bool buffer_grow(struct buffer *b, size_t needed)
     return true;
 }
 
-char *buffer_reserve(struct buffer *b, size_t bytes)
+char *buffer_make_room(struct buffer *b, size_t bytes)
 {
     if (b->failed) {
         return NULL;
@@ -86,22 +94,40 @@ void buffer_append_z(struct buffer *b, const char *z)
     buffer_append(b, z, strlen(z));
 }
 
+void buffer_append_number(struct buffer *b, uint64_t number)
+{
+    char digits[20]; /* of UINT64_MAX */
+    char *at = digits + sizeof digits;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    buffer_append(b, at, (size_t)(digits + sizeof digits - at));
+}
+
 void buffer_printf(struct buffer *b, const char *format, ...)
 {
     va_list args;
+    char *at = buffer_reserve(b, 0);
+    if (!at) {
+        return;
+    }
+    size_t room = b->capacity - b->bytes;
     va_start(args, format);
-    int bytes = vsnprintf(NULL, 0, format, args);
+    int bytes = vsnprintf(at, room + 1, format, args);
     va_end(args);
     if (bytes < 0) {
         b->failed = true;
         return;
     }
-    char *at = buffer_reserve(b, (size_t)bytes);
-    if (!at) {
-        return;
+    if ((size_t)bytes > room) {
+        at = buffer_reserve(b, (size_t)bytes);
+        if (!at) {
+            return;
+        }
+        va_start(args, format);
+        vsnprintf(at, (size_t)bytes + 1, format, args);
+        va_end(args);
     }
-    va_start(args, format);
-    vsnprintf(at, (size_t)bytes + 1, format, args);
-    va_end(args);
     b->bytes += (size_t)bytes;
 }

@@ -7,6 +7,8 @@
 #ifndef CHATS_BASE_BUFFER_H
 #define CHATS_BASE_BUFFER_H
 
+#include <stdint.h>
+
 #include "base/text.h"
 
 struct buffer {
@@ -23,15 +25,26 @@ void buffer_init(struct buffer *b, size_t bytes_max);
 /* Empties the buffer and clears `failed`; keeps the memory. */
 void buffer_reset(struct buffer *b);
 
+/* As buffer_reset, but keeps no more than bytes_kept: for a buffer that serves one request after the other. */
+void buffer_recycle(struct buffer *b, size_t bytes_kept);
+
 /* Frees the memory; the buffer may be used again as after buffer_init. */
 void buffer_clear(struct buffer *b);
 
+/* buffer_reserve where there is not enough room yet. */
+char *buffer_make_room(struct buffer *b, size_t bytes);
+
 /* Room for `bytes` more; returns where they go (then add to b->bytes), or NULL and `failed`. */
-char *buffer_reserve(struct buffer *b, size_t bytes);
+static inline char *buffer_reserve(struct buffer *b, size_t bytes)
+{
+    bool fits = !b->failed && b->data && bytes <= b->capacity - b->bytes;
+    return fits ? b->data + b->bytes : buffer_make_room(b, bytes);
+}
 
 void buffer_append(struct buffer *b, const void *data, size_t bytes);
 void buffer_append_text(struct buffer *b, struct text t);
 void buffer_append_z(struct buffer *b, const char *z);
+void buffer_append_number(struct buffer *b, uint64_t number); /* in decimal */
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

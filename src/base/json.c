@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistr.h>
 
+#include "base/timestamp.h"
+
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 static void append_escape(struct buffer *b, unsigned char c)
@@ -20,30 +22,42 @@ static void append_escape(struct buffer *b, unsigned char c)
     }
 }
 
-/* Each byte of `word` that is zero has its highest bit set in the result; no other byte below it has. */
-static uint64_t zero_bytes(uint64_t word)
+/* Sixteen bytes are looked at together: texts are long, escapes are rare. */
+typedef unsigned char block __attribute__((vector_size(16)));
+
+static bool needs_escape(unsigned char c)
 {
-    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+    return c < 0x20 || c == '"' || c == '\\';
 }
 
-/* How many bytes at the front need no escape. Eight are looked at together: texts are long, escapes are rare. */
-static size_t plain_run(const char *data, size_t bytes)
+static bool block_copy_plain(char *to, const char *from)
+{
+    block bytes;
+    uint64_t halves[2];
+    memcpy(&bytes, from, sizeof bytes);
+    block escapes = (block)((bytes < 0x20) | (bytes == '"') | (bytes == '\\'));
+    memcpy(halves, &escapes, sizeof halves);
+    if ((halves[0] | halves[1]) != 0) {
+        return false;
+    }
+    memcpy(to, &bytes, sizeof bytes);
+    return true;
+}
+
+/* Copies up to the first byte that needs an escape; how many bytes that is. There is room for all of them at `to`. */
+static size_t copy_plain(char *to, const char *from, size_t bytes)
 {
     size_t run = 0;
-    for (uint64_t word; run + sizeof word <= bytes; run += sizeof word) {
-        memcpy(&word, data + run, sizeof word);
-        uint64_t controls = (word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080);
-        uint64_t quotes = zero_bytes(word ^ UINT64_C(0x2222222222222222));
-        uint64_t backslashes = zero_bytes(word ^ UINT64_C(0x5c5c5c5c5c5c5c5c));
-        if ((controls | quotes | backslashes) != 0) {
-            break;
-        }
+    while (bytes - run >= sizeof(block) && block_copy_plain(to + run, from + run)) {
+        run += sizeof(block);
     }
-    while (run < bytes) {
-        unsigned char c = (unsigned char)data[run];
-        if (c < 0x20 || c == '"' || c == '\\') {
-            break;
-        }
+    /* The last block may begin in the one before. */
+    if (bytes - run < sizeof(block) && run > 0 &&
+        block_copy_plain(to + bytes - sizeof(block), from + bytes - sizeof(block))) {
+        return bytes;
+    }
+    while (run < bytes && !needs_escape((unsigned char)from[run])) {
+        to[run] = from[run];
         run++;
     }
     return run;
@@ -51,9 +65,10 @@ static size_t plain_run(const char *data, size_t bytes)
 
 static void append_escaped(struct buffer *b, const char *data, size_t bytes)
 {
-    for (;;) {
-        size_t run = plain_run(data, bytes);
-        buffer_append(b, data, run);
+    char *at;
+    while ((at = buffer_reserve(b, bytes)) != NULL) {
+        size_t run = copy_plain(at, data, bytes);
+        b->bytes += run;
         if (run == bytes) {
             return;
         }
@@ -63,13 +78,36 @@ static void append_escaped(struct buffer *b, const char *data, size_t bytes)
     }
 }
 
+void json_append_member(struct buffer *b, struct text before, struct text value)
+{
+    char *at = buffer_reserve(b, before.bytes + value.bytes + 2);
+    if (!at) {
+        return;
+    }
+    memcpy(at, before.data, before.bytes);
+    at += before.bytes;
+    *at++ = '"';
+    size_t run = copy_plain(at, value.data, value.bytes);
+    b->bytes += before.bytes + 1 + run;
+    if (run < value.bytes) {
+        append_escaped(b, value.data + run, value.bytes - run);
+        buffer_append_z(b, "\"");
+        return;
+    }
+    at[run] = '"';
+    b->bytes++;
+}
+
+void json_append_time(struct buffer *b, struct text before, uint64_t time_ns)
+{
+    char time[TIMESTAMP_BYTES];
+    timestamp_format(time_ns, time);
+    json_append_member(b, before, (struct text){time, sizeof time});
+}
+
 void json_append_text(struct buffer *b, struct text t)
 {
-    buffer_append_z(b, "\"");
-    if (t.bytes > 0) {
-        append_escaped(b, t.data, t.bytes);
-    }
-    buffer_append_z(b, "\"");
+    json_append_member(b, TEXT_LITERAL(""), t);
 }
 
 void json_append_bytes(struct buffer *b, struct text t)

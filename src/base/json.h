@@ -11,6 +11,12 @@
 /* A string with its quotes. t must be UTF-8. Escapes '"', '\' and U+0000-001F (RFC 8259 section 7), nothing else. */
 void json_append_text(struct buffer *b, struct text t);
 
+/* The same behind the bytes of `before`, as they are: for a member whose name and colon are known. */
+void json_append_member(struct buffer *b, struct text before, struct text value);
+
+/* As json_append_member for a time, ns since 1970, in the contract's form (timestamp.h). */
+void json_append_time(struct buffer *b, struct text before, uint64_t time_ns);
+
 /* As json_append_text for bytes of unknown encoding: each run that is not UTF-8 becomes U+FFFD. */
 void json_append_bytes(struct buffer *b, struct text t);
 

@@ -1,5 +1,6 @@
 #include "base/timestamp.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "base/fault.h"
@@ -41,36 +42,38 @@ static void date_of_days(uint64_t days, unsigned *ret_year, unsigned *ret_month,
     *ret_year = (unsigned)(year_of_era + era * 400 + (*ret_month <= 2 ? 1 : 0));
 }
 
-static char *put_digits(char *at, uint64_t value, int count)
+/* Two digits, and what follows them. */
+static char *put_pair(char *at, unsigned value, char next)
 {
-    for (int i = count - 1; i >= 0; i--) {
-        at[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    return at + count;
+    static const char digits[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                 "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                 "8081828384858687888990919293949596979899";
+    memcpy(at, digits + (size_t)2 * value, 2);
+    at[2] = next;
+    return at + 3;
 }
 
 void timestamp_format(uint64_t time_ns, char ret[TIMESTAMP_BYTES])
 {
     uint64_t seconds = time_ns / NS_PER_S;
-    uint64_t second_of_day = seconds % S_PER_DAY;
+    unsigned ns = (unsigned)(time_ns % NS_PER_S);
+    unsigned second = (unsigned)(seconds % S_PER_DAY);
     unsigned year;
     unsigned month;
     unsigned day;
     date_of_days(seconds / S_PER_DAY, &year, &month, &day);
-    char *at = put_digits(ret, year, 4);
-    *at++ = '-';
-    at = put_digits(at, month, 2);
-    *at++ = '-';
-    at = put_digits(at, day, 2);
-    *at++ = 'T';
-    at = put_digits(at, second_of_day / 3600, 2);
-    *at++ = ':';
-    at = put_digits(at, second_of_day / 60 % 60, 2);
-    *at++ = ':';
-    at = put_digits(at, second_of_day % 60, 2);
-    *at++ = '.';
-    at = put_digits(at, time_ns % NS_PER_S, 9);
+    char *at = put_pair(ret, year / 100, '0') - 1;
+    at = put_pair(at, year % 100, '-');
+    at = put_pair(at, month, '-');
+    at = put_pair(at, day, 'T');
+    at = put_pair(at, second / 3600, ':');
+    at = put_pair(at, second / 60 % 60, ':');
+    at = put_pair(at, second % 60, '.');
+    at = put_pair(at, ns / 10000000, '0') - 1;
+    at = put_pair(at, ns / 100000 % 100, '0') - 1;
+    at = put_pair(at, ns / 1000 % 100, '0') - 1;
+    at = put_pair(at, ns / 10 % 100, '0') - 1;
+    *at++ = (char)('0' + ns % 10);
     *at = 'Z';
 }
 

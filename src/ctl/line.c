@@ -6,42 +6,30 @@
 #include "base/timestamp.h"
 #include "rpc/decode.h"
 
-static void append_member(struct buffer *ret, const char *key, struct text value)
-{
-    buffer_append_z(ret, key);
-    json_append_text(ret, value);
-}
-
-static void append_time(struct buffer *ret, const char *key, uint64_t time_ns)
-{
-    char time[TIMESTAMP_BYTES];
-    timestamp_format(time_ns, time);
-    append_member(ret, key, (struct text){time, sizeof time});
-}
-
 void line_append_chat(struct buffer *ret, struct text namespace, const struct chat *chat, uint64_t last_sent_at_ns)
 {
-    append_member(ret, "{\"chat\":{\"namespace\":", namespace);
-    append_member(ret, ",\"id\":", chat->id);
+    json_append_member(ret, TEXT_LITERAL("{\"chat\":{\"namespace\":"), namespace);
+    json_append_member(ret, TEXT_LITERAL(",\"id\":"), chat->id);
     buffer_append_z(ret, ",\"user_ids\":[");
     for (size_t i = 0; i < chat->members_count; i++) {
-        append_member(ret, i == 0 ? "" : ",", chat->members[i]);
+        json_append_comma(ret);
+        json_append_text(ret, chat->members[i]);
     }
-    append_time(ret, "],\"created_at\":", chat->created_at_ns);
+    json_append_time(ret, TEXT_LITERAL("],\"created_at\":"), chat->created_at_ns);
     if (last_sent_at_ns != 0) {
-        append_time(ret, ",\"last_sent_at\":", last_sent_at_ns);
+        json_append_time(ret, TEXT_LITERAL(",\"last_sent_at\":"), last_sent_at_ns);
     }
     buffer_append_z(ret, "}}\n");
 }
 
 void line_append_message(struct buffer *ret, struct text namespace, struct text chat_id, const struct message *message)
 {
-    append_member(ret, "{\"message\":{\"namespace\":", namespace);
-    append_member(ret, ",\"chat_id\":", chat_id);
-    append_member(ret, ",\"id\":", message->id);
-    append_member(ret, ",\"author_id\":", message->author);
-    append_member(ret, ",\"text\":", message->text);
-    append_time(ret, ",\"sent_at\":", message->sent_at_ns);
+    json_append_member(ret, TEXT_LITERAL("{\"message\":{\"namespace\":"), namespace);
+    json_append_member(ret, TEXT_LITERAL(",\"chat_id\":"), chat_id);
+    json_append_member(ret, TEXT_LITERAL(",\"id\":"), message->id);
+    json_append_member(ret, TEXT_LITERAL(",\"author_id\":"), message->author);
+    json_append_member(ret, TEXT_LITERAL(",\"text\":"), message->text);
+    json_append_time(ret, TEXT_LITERAL(",\"sent_at\":"), message->sent_at_ns);
     buffer_append_z(ret, "}}\n");
 }
 

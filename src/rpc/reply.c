@@ -2,20 +2,14 @@
 
 #include "base/log.h"
 
-void reply_init(struct reply *reply, const struct reply_sink *sink)
+void reply_init(struct reply *reply, const struct reply_sink *sink, struct buffer *out)
 {
-    *reply = (struct reply){.code = 200, .status = "OK", .mode = REPLY_GATHER, .sink = sink};
-    buffer_init(&reply->out, (size_t)REPLY_WHOLE_BYTES_MAX + REPLY_ITEM_BYTES_MAX);
-}
-
-void reply_clear(struct reply *reply)
-{
-    buffer_clear(&reply->out);
+    *reply = (struct reply){.code = 200, .status = "OK", .mode = REPLY_GATHER, .sink = sink, .out = out};
 }
 
 struct buffer *reply_out(struct reply *reply)
 {
-    return &reply->out;
+    return reply->out;
 }
 
 bool reply_is_unsent(const struct reply *reply)
@@ -25,7 +19,7 @@ bool reply_is_unsent(const struct reply *reply)
 
 void reply_restart(struct reply *reply)
 {
-    buffer_reset(&reply->out);
+    buffer_reset(reply->out);
     reply->mode = REPLY_GATHER;
     reply->measured_bytes = 0;
     reply->sent_bytes = 0;
@@ -33,7 +27,7 @@ void reply_restart(struct reply *reply)
 
 bool reply_failed(const struct reply *reply)
 {
-    return reply_is_unsent(reply) && reply->out.failed;
+    return reply_is_unsent(reply) && reply->out->failed;
 }
 
 void reply_break(struct reply *reply)
@@ -51,7 +45,7 @@ static void send_head(struct reply *reply, uint64_t bytes)
 /* Hands on what has gathered. */
 static void send_gathered(struct reply *reply)
 {
-    struct buffer *out = &reply->out;
+    struct buffer *out = reply->out;
     if (out->failed) {
         log_error("an answer is broken off: out of memory, or an item of more than %u bytes", REPLY_ITEM_BYTES_MAX);
         reply_break(reply);
@@ -72,13 +66,13 @@ static void send_gathered(struct reply *reply)
 
 static void measure_gathered(struct reply *reply)
 {
-    reply->measured_bytes += reply->out.bytes;
-    buffer_reset(&reply->out);
+    reply->measured_bytes += reply->out->bytes;
+    buffer_reset(reply->out);
 }
 
 bool reply_flush(struct reply *reply)
 {
-    struct buffer *out = &reply->out;
+    struct buffer *out = reply->out;
     if (reply_failed(reply)) {
         return false;
     }
@@ -106,7 +100,7 @@ bool reply_flush(struct reply *reply)
 
 bool reply_wants_again(struct reply *reply)
 {
-    if (reply->mode != REPLY_MEASURE || reply->sink->discards || reply->out.failed) {
+    if (reply->mode != REPLY_MEASURE || reply->sink->discards || reply->out->failed) {
         return false;
     }
     measure_gathered(reply);
@@ -119,7 +113,7 @@ bool reply_finish(struct reply *reply)
 {
     switch (reply->mode) {
     case REPLY_GATHER:
-        send_head(reply, reply->out.bytes);
+        send_head(reply, reply->out->bytes);
         send_gathered(reply);
         break;
     case REPLY_MEASURE:

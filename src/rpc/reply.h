@@ -11,8 +11,7 @@
 
 #include "rpc/rpc.h"
 
-#define REPLY_ITEM_BYTES_MAX 1048576u /* what a handler may append between two flushes */
-#define REPLY_CHUNK_BYTES 65536u      /* a long answer leaves in parts of at least this, but for the last */
+#define REPLY_CHUNK_BYTES 65536u /* a long answer leaves in parts of at least this, but for the last */
 
 /* True if nothing has left yet, so that another answer can be given. */
 bool reply_is_unsent(const struct reply *reply);

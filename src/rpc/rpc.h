@@ -44,7 +44,8 @@ struct request {
 };
 
 #define REPLY_WHOLE_BYTES_MAX 1048576u /* longer answers leave in parts: contract, section 4 */
-
+#define REPLY_ITEM_BYTES_MAX 1048576u  /* what a handler may append between two flushes */
+#define REPLY_BYTES_MAX ((size_t)REPLY_WHOLE_BYTES_MAX + REPLY_ITEM_BYTES_MAX)
 /*
  * How a reply leaves: src/http implements it. `head` sends status and headers (bytes: the body's length), `body` a part
  * of the body. False: the peer is gone, or the transport failed.
@@ -65,16 +66,15 @@ struct reply {
     unsigned retry_s;   /* Retry-After, or 0 */
     bool challenge;     /* WWW-Authenticate: Bearer */
     bool sweeps;        /* store_auth_sweep is due once this has been sent */
-    struct buffer out;  /* what has gathered and not been sent */
+    struct buffer *out; /* what has gathered and not been sent */
     enum reply_mode mode;
     uint64_t measured_bytes; /* REPLY_MEASURE: so far; REPLY_REPLAY: the length announced */
     uint64_t sent_bytes;     /* REPLY_REPLAY: so far */
     const struct reply_sink *sink;
 };
 
-/* A reply that leaves through sink, which must live as long. To be cleared. */
-void reply_init(struct reply *reply, const struct reply_sink *sink);
-void reply_clear(struct reply *reply);
+/* A reply that gathers in `out`, empty and of REPLY_BYTES_MAX, and leaves through sink; both must live as long. */
+void reply_init(struct reply *reply, const struct reply_sink *sink, struct buffer *out);
 
 /*
  * The body of an error answer: contract, section 4, keys capitalised as the original's clients read them. detail: of

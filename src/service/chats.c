@@ -2,10 +2,10 @@
 
 #include "base/crypto.h"
 #include "base/json.h"
-#include "base/timestamp.h"
 #include "service/registry.h"
 
-#define LIMIT_DEFAULT 25 /* messages a page: contract, section 5 */
+#define CHAT_RENDERED_BYTES_MAX 2048u /* an id, six bytes for each that is escaped, and what stands around it */
+#define LIMIT_DEFAULT 25              /* messages a page: contract, section 5 */
 #define LITERAL(number) #number
 #define LITERAL_OF(number) LITERAL(number)
 
@@ -61,19 +61,6 @@ static bool choose_id(struct call *call, struct text asked, struct text *ret_id)
     return true;
 }
 
-static void append_member(struct buffer *out, const char *key, struct text value)
-{
-    buffer_append_z(out, key);
-    json_append_text(out, value);
-}
-
-static void append_time(struct buffer *out, const char *key, uint64_t time_ns)
-{
-    char time[TIMESTAMP_BYTES];
-    timestamp_format(time_ns, time);
-    append_member(out, key, (struct text){time, sizeof(time)});
-}
-
 static const struct member chat_members[] = {
     {.name = "id", .type = MEMBER_ID},
     {.name = "user_ids", .type = MEMBER_ID_LIST},
@@ -83,12 +70,13 @@ static const struct shape chat_shape = {"Chat", chat_members, COUNT(chat_members
 
 static void append_chat(struct buffer *out, const struct chat *chat)
 {
-    append_member(out, "{\"id\":", chat->id);
+    json_append_member(out, TEXT_LITERAL("{\"id\":"), chat->id);
     buffer_append_z(out, ",\"user_ids\":[");
     for (size_t i = 0; i < chat->members_count; i++) {
-        append_member(out, i == 0 ? "" : ",", chat->members[i]);
+        json_append_comma(out);
+        json_append_text(out, chat->members[i]);
     }
-    append_time(out, "],\"created_at\":", chat->created_at_ns);
+    json_append_time(out, TEXT_LITERAL("],\"created_at\":"), chat->created_at_ns);
     buffer_append_z(out, "}");
 }
 
@@ -99,13 +87,27 @@ static const struct member message_members[] = {
 };
 static const struct shape message_shape = {"Message", message_members, COUNT(message_members)};
 
-static void append_message(struct buffer *out, struct text chat_id, const struct message *message)
+/* What stands between author and text in each message of a chat: rendered once. data is NULL when out of memory. */
+static struct text render_chat(struct call *call, struct text chat_id)
 {
-    append_member(out, "{\"id\":", message->id);
-    append_member(out, ",\"author_id\":", message->author);
-    append_member(out, ",\"chat_id\":", chat_id);
-    append_member(out, ",\"text\":", message->text);
-    append_time(out, ",\"sent_at\":", message->sent_at_ns);
+    struct text rendered = {NULL, 0};
+    struct buffer b;
+    buffer_init(&b, CHAT_RENDERED_BYTES_MAX);
+    json_append_member(&b, TEXT_LITERAL(",\"chat_id\":"), chat_id);
+    buffer_append_z(&b, ",\"text\":");
+    if (!b.failed) {
+        rendered = arena_text(call->arena, (struct text){b.data, b.bytes});
+    }
+    buffer_clear(&b);
+    return rendered;
+}
+
+static void append_message(struct buffer *out, struct text before, struct text chat, const struct message *message)
+{
+    json_append_member(out, before, message->id);
+    json_append_member(out, TEXT_LITERAL(",\"author_id\":"), message->author);
+    json_append_member(out, chat, message->text);
+    json_append_time(out, TEXT_LITERAL(",\"sent_at\":"), message->sent_at_ns);
     buffer_append_z(out, "}");
 }
 
@@ -211,7 +213,8 @@ static enum error_kind send_message(struct call *call, const void *args)
     if (!may_act_as(&call->caller, a->author_id)) {
         return error_set(call->error, ERROR_FORBIDDEN, FORBIDDEN_AUTHOR);
     }
-    if (!choose_id(call, a->id, &draft.id)) {
+    struct text rendered = render_chat(call, a->chat_id);
+    if (rendered.data == NULL || !choose_id(call, a->id, &draft.id)) {
         return no_memory(call);
     }
     enum store_status status = store_message_append(call->store, &chat, &draft, &message);
@@ -219,8 +222,7 @@ static enum error_kind send_message(struct call *call, const void *args)
         return operation_store_error(call, status, ERROR_MESSAGE_ID_CONFLICT);
     }
     struct buffer *out = reply_out(call->reply);
-    buffer_append_z(out, "{\"message\":");
-    append_message(out, a->chat_id, &message);
+    append_message(out, TEXT_LITERAL("{\"message\":{\"id\":"), rendered, &message);
     buffer_append_z(out, "}");
     return ERROR_NONE;
 }
@@ -290,19 +292,16 @@ static const struct field list_fields[] = {
 /* What append_listed needs to know. */
 struct listing {
     struct reply *reply;
-    struct text chat_id;
-    bool begun;   /* a message has been appended */
-    bool unheard; /* nobody listens any more */
+    struct text chat; /* render_chat's */
+    bool begun;       /* a message has been appended */
+    bool unheard;     /* nobody listens any more */
 };
 
 static bool append_listed(void *context, const struct message *message)
 {
     struct listing *listing = context;
     struct buffer *out = reply_out(listing->reply);
-    if (listing->begun) {
-        buffer_append_z(out, ",");
-    }
-    append_message(out, listing->chat_id, message);
+    append_message(out, listing->begun ? TEXT_LITERAL(",{\"id\":") : TEXT_LITERAL("{\"id\":"), listing->chat, message);
     listing->begun = true;
     listing->unheard = !reply_flush(listing->reply);
     return !listing->unheard;
@@ -311,9 +310,13 @@ static bool append_listed(void *context, const struct message *message)
 static enum error_kind render_page(struct call *call, struct text chat_id, struct store_page *page)
 {
     struct buffer *out = reply_out(call->reply);
+    struct text chat = render_chat(call, chat_id);
     bool again;
+    if (chat.data == NULL) {
+        return no_memory(call);
+    }
     do {
-        struct listing listing = {.reply = call->reply, .chat_id = chat_id};
+        struct listing listing = {.reply = call->reply, .chat = chat};
         buffer_append_z(out, "{\"messages\":[");
         enum store_status status = store_page_read(call->store, page, append_listed, &listing);
         if (status != STORE_OK) {

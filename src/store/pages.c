@@ -165,8 +165,11 @@ static enum store_status page_narrow(struct txn *txn, const struct page_query *q
     return status;
 }
 
-/* Inside: the sequence numbers of all messages of the chat. */
-static enum store_status page_whole_chat(struct txn *txn, struct seek *seek, uint64_t chat_number,
+/*
+ * Inside: the sequence numbers of all messages of the chat. Without `wants_first` the lowest is taken to be 1, and
+ * page_fill ends the page where it finds that they begin later.
+ */
+static enum store_status page_whole_chat(struct txn *txn, struct seek *seek, uint64_t chat_number, bool wants_first,
                                          struct page_range *ret)
 {
     *ret = (struct page_range){1, 0};
@@ -178,11 +181,13 @@ static enum store_status page_whole_chat(struct txn *txn, struct seek *seek, uin
         }
         if ((last.flags & RECORD_FLAG_HIDDEN) == 0) {
             ret->high = seek_sequence(seek);
-            error = seek_from(seek, chat_number, 0);
-            ret->low = error == 0 ? seek_sequence(seek) : 1;
-            if (error == 0 && page_is_hidden(seek->value.data, seek->value.size)) {
-                return store_damaged("messages"); /* a marker is the only record of its chat */
-            }
+        }
+    }
+    if (error == 0 && wants_first && ret->high > 0) {
+        error = seek_from(seek, chat_number, 0);
+        ret->low = error == 0 ? seek_sequence(seek) : 1;
+        if (error == 0 && page_is_hidden(seek->value.data, seek->value.size)) {
+            return store_damaged("messages"); /* a marker is the only record of its chat */
         }
     }
     return error == 0 || error == DB_NOTFOUND ? STORE_OK : txn_failed(txn, error, "finding a chat's ends");
@@ -213,7 +218,8 @@ static enum store_status page_open_body(struct txn *txn, void *args)
         return status;
     }
     struct page_range range;
-    status = page_whole_chat(txn, &seek, page->chat_number, &range);
+    bool wants_first = page->order == STORE_OLDEST_FIRST || open->query->has_before || open->query->has_after;
+    status = page_whole_chat(txn, &seek, page->chat_number, wants_first, &range);
     if (status == STORE_OK && range.low <= range.high) {
         status = page_narrow(txn, open->query, page->chat_number, &range);
     }

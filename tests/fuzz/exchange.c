@@ -36,6 +36,7 @@
 
 static struct home home;
 static struct arena arena;
+static struct workspace workspace;
 static struct gateway_answer answers[2];
 static char *origins[] = {"https://example.org", "https://example.com"};
 
@@ -167,8 +168,10 @@ static void serve(const struct gateway_call *call, struct gateway_answer *ret)
         FUZZ_CHECK(address_parse(TEXT_LITERAL("127.0.0.1"), &config.trusted_proxies[0]));
     }
     struct transport *t = gateway_begin(call, ret);
-    bool sweeps = http_serve(t, &config, home.store, &arena);
+    workspace_init(&workspace, &config);
+    bool sweeps = http_serve(t, &config, home.store, &workspace);
     gateway_end(t);
+    workspace_clear(&workspace);
     store_housekeeping(home.store);
     if (sweeps) {
         store_auth_sweep(home.store);

@@ -85,14 +85,16 @@ static inline int tear_down(void **state)
 
 static inline void serve_with(struct fixture *f, struct store *store)
 {
+    struct buffer out;
+    buffer_init(&out, REPLY_BYTES_MAX);
     f->heads = 0;
     f->length = LENGTH_NONE;
     f->store.calls = 0;
     f->store.readings = 0;
     buffer_reset(&f->body);
-    reply_init(&f->reply, &f->sink);
+    reply_init(&f->reply, &f->sink, &out);
     f->complete = rpc_serve(&f->config, store, &f->request, &f->arena, &f->reply);
-    reply_clear(&f->reply);
+    buffer_clear(&out);
     arena_reset(&f->arena);
 }
 

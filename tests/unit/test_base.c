@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +150,31 @@ static void an_arena_text_is_a_terminated_copy(void **state)
 }
 
 /* json */
+
+/* One byte that needs an escape, or none, at each place of texts that are shorter and longer than what is looked at at
+ * once. */
+static void json_finds_the_escape_at_each_place(void **state)
+{
+    static const char around[] = "{\"text\":";
+    struct buffer b;
+    (void)state;
+    buffer_init(&b, 4096);
+    for (size_t bytes = 0; bytes <= 70; bytes++) {
+        for (size_t at = 0; at <= bytes; at++) {
+            char text[72];
+            char wanted[160];
+            memset(text, 0x7f, sizeof text);
+            text[at] = '\n';
+            int length = snprintf(wanted, sizeof wanted, "%s\"%.*s%s%.*s\"", around, (int)at, text,
+                                  at < bytes ? "\\n" : "", (int)(at < bytes ? bytes - at - 1 : 0), text + at + 1);
+            buffer_reset(&b);
+            json_append_member(&b, TEXT_LITERAL(around), (struct text){text, bytes});
+            assert_int_equal(b.bytes, length);
+            assert_memory_equal(b.data, wanted, b.bytes);
+        }
+    }
+    buffer_clear(&b);
+}
 
 static void json_escapes_what_it_must_and_nothing_else(void **state)
 {
@@ -379,6 +405,7 @@ int main(void)
         cmocka_unit_test(arena_memory_is_zeroed_aligned_and_survives_growth),
         cmocka_unit_test(an_arena_text_is_a_terminated_copy),
         cmocka_unit_test(json_escapes_what_it_must_and_nothing_else),
+        cmocka_unit_test(json_finds_the_escape_at_each_place),
         cmocka_unit_test(each_run_that_is_not_utf8_becomes_one_replacement),
         cmocka_unit_test(an_int64_is_a_quoted_string),
         cmocka_unit_test(a_uuid_is_of_version_4_and_not_repeated),

@@ -169,14 +169,16 @@ static enum error_kind run_as_jane(struct fixture *f, const char *name, const ch
     };
     const struct operation *operation = registry_find(TEXT_LITERAL("Chats"), text_of(name));
     void *args = NULL;
+    struct buffer out;
     assert_non_null(operation);
     f->request.body = text_of(body);
-    reply_init(&f->reply, &f->sink);
+    buffer_init(&out, REPLY_BYTES_MAX);
+    reply_init(&f->reply, &f->sink, &out);
     enum error_kind kind = decode_request(&f->config, operation, &f->request, &call.caller, &f->arena, &args, &error);
     if (kind == ERROR_NONE) {
         kind = operation->run(&call, args);
     }
-    reply_clear(&f->reply);
+    buffer_clear(&out);
     return kind;
 }
 
