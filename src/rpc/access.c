@@ -12,9 +12,7 @@ static enum error_kind store_error(struct error *error, enum store_status status
 static enum error_kind token_needed(const struct request *request, struct error *error)
 {
     return error_set(error, ERROR_UNAUTHORIZED, "a token is needed: send it as 'Authorization: Bearer TOKEN'%s",
-                     request->has_authorization
-                         ? ""
-                         : "; if you did, the web server may be stripping that header (Apache: CGIPassAuth On)");
+                     request->has_authorization ? "" : "; if you did, " ACCESS_HEADER_LOST " (Apache: CGIPassAuth On)");
 }
 
 static enum error_kind read_token(const struct config *config, struct store *store, const struct request *request,
@@ -28,7 +26,7 @@ static enum error_kind read_token(const struct config *config, struct store *sto
     crypto_token_digest(request->bearer, digest);
     enum store_status status = store_token_check(store, digest, arena, &holder);
     if (status == STORE_NOT_FOUND) {
-        return error_set(error, ERROR_UNAUTHORIZED, "this token is unknown, expired or revoked: %s",
+        return error_set(error, ERROR_UNAUTHORIZED, ACCESS_TOKEN_REFUSED ": %s",
                          does_without ? "get a new one, or call without an Authorization header"
                                       : "get a new one and send it as 'Authorization: Bearer TOKEN'");
     }

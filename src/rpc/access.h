@@ -8,6 +8,10 @@
 
 #define ACCESS_NAMESPACE_DEFAULT "micro" /* the namespace of a call that names none */
 
+/* In the detail of a 401: no Authorization header came at all; its token is not good. `chatsctl doctor` reads them. */
+#define ACCESS_HEADER_LOST "the web server may be stripping that header"
+#define ACCESS_TOKEN_REFUSED "this token is unknown, expired or revoked"
+
 /*
  * Finds the caller of an operation and checks that its policy lets it in. ERROR_NONE: *ret_caller is filled; it borrows
  * from the request and the arena. ERROR_UNAUTHORIZED: a token is needed, or this one is not good. ERROR_FORBIDDEN: a

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "base/build.h"
 #include "base/json.h"
 #include "rpc/access.h"
 #include "rpc/rpc.h"
@@ -237,11 +238,23 @@ static void append_components(struct buffer *out)
                          "\"description\":\"An access token of Auth.Token.\"}}}");
 }
 
+/* Which build answers and what it takes, for `chatsctl doctor`. Specification extensions: OpenAPI 3.1, section 4.9. */
+static void append_extensions(struct buffer *out, const struct config *config)
+{
+    char id[BUILD_ID_BYTES];
+    build_id(id);
+    append_string(out, OPENAPI_BUILD, id);
+    json_append_key(out, OPENAPI_BODY_MAX);
+    buffer_printf(out, "%zu", config->body_bytes_max);
+}
+
 void openapi_append(struct buffer *out, const struct config *config)
 {
     buffer_append_z(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"chats\",\"version\":\"" PACKAGE_VERSION "\","
                          "\"description\":\"Direct messaging: chats between two or more users, and their messages.\","
-                         "\"license\":{\"name\":\"MIT License\",\"identifier\":\"MIT\"}},"
+                         "\"license\":{\"name\":\"MIT License\",\"identifier\":\"MIT\"}");
+    append_extensions(out, config);
+    buffer_append_z(out, "},"
                          /* Relative to where this document lies. */
                          "\"servers\":[{\"url\":\".\"}]");
     append_paths(out, config);

@@ -12,6 +12,10 @@
 
 #define OPENAPI_NAME "openapi.json"
 
+/* Members of its "info": build.h's id, "" where there is none, and max_body in bytes. `chatsctl doctor` reads them. */
+#define OPENAPI_BUILD "x-build"
+#define OPENAPI_BODY_MAX "x-max-body"
+
 /* Appends the document, about 60 KiB of JSON, with the limits of this configuration. */
 void openapi_append(struct buffer *out, const struct config *config);
 

@@ -4,6 +4,7 @@
  */
 #include <json-c/json.h>
 
+#include "base/build.h"
 #include "rpc/decode.h"
 #include "rpc/openapi.h"
 #include "served.h"
@@ -160,6 +161,20 @@ static void limits_are_those_of_the_tables_and_of_the_configuration(void **state
     assert_int_equal(number_at(create, "user_ids minItems"), STORE_MEMBERS_MIN);
     assert_int_equal(number_at(create, "user_ids maxItems"), STORE_MEMBERS_MAX);
     assert_int_equal(number_at(description, "components schemas Id maxLength"), TEXT_ID_BYTES_MAX);
+    assert_int_equal(number_at(description, "info " OPENAPI_BODY_MAX), 4321);
+    json_object_put(description);
+}
+
+static void it_says_which_build_answers(void **state)
+{
+    struct fixture *f = *state;
+    char id[BUILD_ID_BYTES];
+    build_id(id);
+    assert_int_equal(strlen(id), BUILD_ID_BYTES - 1);
+    assert_int_equal(strspn(id, "0123456789abcdef"), BUILD_ID_BYTES - 1);
+    struct json_object *description = description_of(f);
+    assert_string_equal(json_object_get_string(at(description, "info " OPENAPI_BUILD)), id);
+    assert_string_equal(json_object_get_string(at(description, "info version")), PACKAGE_VERSION);
     json_object_put(description);
 }
 
@@ -248,6 +263,7 @@ int main(void)
         WITH_FIXTURE(every_operation_and_field_is_in_it),
         WITH_FIXTURE(a_get_is_described_of_what_reads_and_takes_no_secret),
         WITH_FIXTURE(limits_are_those_of_the_tables_and_of_the_configuration),
+        WITH_FIXTURE(it_says_which_build_answers),
         WITH_FIXTURE(who_needs_a_token_is_in_it),
         WITH_FIXTURE(every_example_is_taken),
         cmocka_unit_test(the_kinds_of_errors_stand_in_the_order_of_their_codes),
