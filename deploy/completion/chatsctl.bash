@@ -3,7 +3,7 @@
 # The first words; behind one that has verbs, these.
 _chatsctl_words() {
     case $1 in
-    '') echo init check recover backup restore stats compact prune namespace export salvage import account token --help --version ;;
+    '') echo init check recover doctor backup restore stats compact prune namespace export salvage import account token --help --version ;;
     namespace) echo list remove ;;
     account) echo add list passwd remove ;;
     token) echo issue revoke ;;

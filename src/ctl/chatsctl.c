@@ -18,6 +18,8 @@ static const struct command commands[] = {
     {"init", NULL, "[--auth open|required]", "make the home", COMMAND_NEEDS_NOTHING, command_init},
     {"check", NULL, "", "show that trees, indexes and checksums are good", COMMAND_NEEDS_STORE, command_check},
     {"recover", NULL, "", "recover the environment now, and checkpoint", COMMAND_NEEDS_STORE, command_recover},
+    {"doctor", NULL, "URL", "call the service mounted at URL; say what is wrong, and what mends it",
+     COMMAND_NEEDS_NOTHING, command_doctor},
     {"backup", NULL, "DIR [--incremental]", "copy the home, which may be in use, to DIR", COMMAND_NEEDS_STORE,
      command_backup},
     {"restore", NULL, "DIR [--logs FOLDER]", "make the home anew of the backup in DIR", COMMAND_NEEDS_NOTHING,

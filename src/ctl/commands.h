@@ -48,6 +48,7 @@ int command_account_list(const struct command_context *context, int argc, char *
 int command_account_passwd(const struct command_context *context, int argc, char **argv);
 int command_account_remove(const struct command_context *context, int argc, char **argv);
 int command_token_issue(const struct command_context *context, int argc, char **argv);
+int command_doctor(const struct command_context *context, int argc, char **argv);
 int command_token_revoke(const struct command_context *context, int argc, char **argv);
 
 /* One line to standard error, "chatsctl: …"; returns 1. */

@@ -1,0 +1,123 @@
+#include "ctl/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define REPORT_SAY_INDENT "       "
+#define REPORT_LINE_INDENT "           "
+
+static const struct {
+    const char *name;
+    const char *header; /* how its Server header begins */
+    const char *reload;
+} servers[REPORT_UNKNOWN] = {
+    [REPORT_APACHE] = {"Apache", "apache", "systemctl reload apache2"},
+    [REPORT_LIGHTTPD] = {"lighttpd", "lighttpd", "systemctl restart lighttpd"},
+    [REPORT_NGINX] = {"nginx", "nginx", "systemctl reload nginx"},
+};
+
+enum report_server report_server_of(const char *header)
+{
+    for (int server = 0; server < REPORT_UNKNOWN; server++) {
+        if (strncasecmp(header, servers[server].header, strlen(servers[server].header)) == 0) {
+            return (enum report_server)server;
+        }
+    }
+    return REPORT_UNKNOWN;
+}
+
+/* "ok     Authorization: …" */
+static void report_check(const char *verdict, const char *check, const char *format, va_list args)
+{
+    printf("%-6s %s: ", verdict, check);
+    vprintf(format, args);
+    putchar('\n');
+    fflush(stdout);
+}
+
+void report_ok(const char *check, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report_check("ok", check, format, args);
+    va_end(args);
+}
+
+void report_skip(const char *check, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report_check("not looked at", check, format, args);
+    va_end(args);
+}
+
+void report_wrong(struct report *report, const char *check, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report_check("WRONG", check, format, args);
+    va_end(args);
+    report->wrong++;
+}
+
+void report_say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs(REPORT_SAY_INDENT, stdout);
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+}
+
+void report_line(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs(REPORT_LINE_INDENT, stdout);
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+}
+
+static void report_lines(const char *lines, const char *with)
+{
+    fputs(REPORT_LINE_INDENT, stdout);
+    for (; *lines != '\0'; lines++) {
+        if (*lines == '@') {
+            fputs(with, stdout);
+        } else if (*lines == '\n') {
+            fputs("\n" REPORT_LINE_INDENT, stdout);
+        } else {
+            putchar(*lines);
+        }
+    }
+    putchar('\n');
+}
+
+void report_mend(const struct report *report, const struct report_mend *mend, const char *with)
+{
+    for (int server = 0; server < REPORT_UNKNOWN; server++) {
+        bool asked = report->server == REPORT_UNKNOWN || (int)report->server == server;
+        if (asked && mend->lines[server] != NULL) {
+            report_say("In %s's configuration, then '%s':", servers[server].name, servers[server].reload);
+            report_lines(mend->lines[server], with);
+        }
+    }
+}
+
+void report_restart(const struct report *report)
+{
+    bool unknown = report->server == REPORT_UNKNOWN;
+    if (unknown || report->server == REPORT_APACHE) {
+        report_line("systemctl restart apache2        # mod_fcgid, mod_cgid");
+    }
+    if (unknown || report->server == REPORT_LIGHTTPD) {
+        report_line("systemctl restart lighttpd");
+    }
+    if (report->server != REPORT_LIGHTTPD) {
+        report_line("systemctl restart chats.service  # nginx, Apache's mod_proxy_fcgi");
+    }
+}
