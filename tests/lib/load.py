@@ -20,14 +20,17 @@ class Figures:
     p99_us: float
 
 
+def command(url, connections, seconds, *arguments, headers=()):
+    """The command line of wrk's one thread against url, with these headers ("Name: value") too."""
+    words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(LUA)]
+    words += [word for header in headers for word in ("-H", header)]
+    return [*words, url, "--", *map(str, arguments)]
+
+
 def wrk(url, connections, seconds, *arguments, headers=()):
-    """Runs wrk's one thread against url, with these headers ("Name: value") too. An answer of 400 and above, or a broken connection, is an error."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(LUA)]
-    command += [word for header in headers for word in ("-H", header)]
-    command += [url, "--"]
-    run = subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=seconds + 60, check=False
-    )
+    """Runs it to its end: its Figures. An answer of 400 and above, or a broken connection, is an error."""
+    words = command(url, connections, seconds, *arguments, headers=headers)
+    run = subprocess.run(words, capture_output=True, text=True, timeout=seconds + 60, check=False)
     found = re.search(r"^RESULT (.*)$", run.stdout, re.MULTILINE)
     if run.returncode != 0 or found is None:
         raise AssertionError(f"wrk ended with {run.returncode}: {run.stdout}{run.stderr}")
