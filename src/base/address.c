@@ -32,6 +32,13 @@ bool address_equal(const struct address *a, const struct address *b)
     return memcmp(a->bytes, b->bytes, ADDRESS_BYTES) == 0;
 }
 
+bool address_is_loopback(const struct address *a)
+{
+    static const uint8_t v6[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
+    bool is_v4 = memcmp(a->bytes, mapped_prefix, sizeof mapped_prefix) == 0;
+    return (is_v4 && a->bytes[sizeof mapped_prefix] == 127) || memcmp(a->bytes, v6, sizeof v6) == 0;
+}
+
 size_t address_subscriber_bytes(const struct address *a)
 {
     return memcmp(a->bytes, mapped_prefix, sizeof mapped_prefix) == 0 ? ADDRESS_BYTES : IPV6_SUBSCRIBER_BYTES;

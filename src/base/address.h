@@ -21,6 +21,9 @@ bool address_parse(struct text t, struct address *ret) __attribute__((warn_unuse
 
 bool address_equal(const struct address *a, const struct address *b);
 
+/* True for 127.0.0.0/8 (RFC 1122 section 3.2.1.3) and ::1 (RFC 4291 section 2.5.3). */
+bool address_is_loopback(const struct address *a);
+
 /*
  * How many leading bytes of the address tell one subscriber from another: all of an IPv4 address, the first 8 of an
  * IPv6 one, of which a subscriber is given a /64 or more (RFC 6177).

@@ -116,6 +116,7 @@ void config_defaults(struct config *c, const char *home)
         .checkpoint_bytes = 16 * MI,
         .checkpoint_s = 60,
         .keep_logs = false,
+        .metrics = CONFIG_METRICS_LOOPBACK,
         .log_level = LOG_LEVEL_WARNING,
         .password_memory_bytes = 19 * MI,
         .password_passes = 2,
@@ -178,6 +179,11 @@ static void set_keep_logs(struct config *c, uint64_t value)
     c->keep_logs = value == 1;
 }
 
+static void set_metrics(struct config *c, uint64_t value)
+{
+    c->metrics = (enum config_metrics)value;
+}
+
 static void set_log_level(struct config *c, uint64_t value)
 {
     c->log_level = (enum log_level)value;
@@ -202,6 +208,7 @@ static const struct key keys[] = {
     {"checkpoint_bytes", VALUE_SIZE, 256 * KI, GI, {NULL}, set_checkpoint_bytes},
     {"checkpoint_seconds", VALUE_COUNT, 1, 86400, {NULL}, set_checkpoint_seconds},
     {"keep_logs", VALUE_WORD, 0, 0, {"no", "yes"}, set_keep_logs},
+    {"metrics", VALUE_WORD, 0, 0, {"loopback", "service", "off"}, set_metrics},
     {"log_level", VALUE_WORD, 0, 0, {"error", "warning", "info", "debug"}, set_log_level},
     {"allow_origins", VALUE_ORIGINS, 0, 0, {NULL}, NULL},
     {"password_memory", VALUE_SIZE, 8 * MI, GI, {NULL}, set_password_memory},
@@ -455,6 +462,12 @@ const char *config_template(void)
            "# Addresses, by spaces, of proxies in front of the web server whose X-Forwarded-For is believed when\n"
            "# failed logins are counted. Name none that others can call from.\n"
            "#trusted_proxies =\n"
+           "\n"
+           "# Who may read Chats/Metrics: loopback (a service with its token, and whoever calls from this machine),\n"
+           "# service (only the former), off. Behind a reverse proxy on this machine that does not add "
+           "X-Forwarded-For,\n"
+           "# everybody seems to call from this machine: then say service.\n"
+           "#metrics = loopback\n"
            "\n"
            "# Who may call: required (every chats operation needs a token; this is the default) or open (a call\n"
            "# without a token acts for the namespace that it names).\n";

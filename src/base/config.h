@@ -21,6 +21,9 @@
 
 enum config_auth { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_OPEN };
 
+/* Who may read Chats.Metrics: a service, and without a token programs of this machine; a service; nobody. */
+enum config_metrics { CONFIG_METRICS_LOOPBACK, CONFIG_METRICS_SERVICE, CONFIG_METRICS_OFF };
+
 struct config {
     char home[PATH_MAX];               /* absolute; without symbolic links, if it is there */
     enum config_auth auth;             /* auth = open|required */
@@ -31,6 +34,7 @@ struct config {
     uint64_t checkpoint_bytes;         /* checkpoint_bytes = 256K..1G of log between checkpoints */
     unsigned checkpoint_s;             /* checkpoint_seconds = 1..86400 */
     bool keep_logs;                    /* keep_logs = yes|no: never remove old log files */
+    enum config_metrics metrics;       /* metrics = loopback|service|off */
     enum log_level log_level;          /* log_level = error|warning|info|debug */
     char *origins[CONFIG_ORIGINS_MAX]; /* allow_origins = a list by spaces; none: any origin ("*"). Owned */
     size_t origins_count;

@@ -15,13 +15,6 @@
 
 #define CHECKPOINT_HOLD_PAGES 256u /* dirty pages written in one hold: about a millisecond of write(2) */
 
-/* Bytes of log from one point to a later one. */
-static uint64_t checkpoint_log_distance(uint64_t from, uint64_t to)
-{
-    uint64_t files = (to >> 32) - (from >> 32);
-    return files * ENV_LOG_FILE_BYTES + (to & UINT32_MAX) - (from & UINT32_MAX);
-}
-
 static bool checkpoint_is_due(const struct env *env)
 {
     struct gate_page *page = env->gate->page;
@@ -33,7 +26,7 @@ static bool checkpoint_is_due(const struct env *env)
     uint64_t age_ns = timestamp_monotonic_ns() - atomic_load_explicit(&page->checkpoint_at_ns, memory_order_relaxed);
     uint64_t joins = atomic_load_explicit(&page->joins, memory_order_relaxed) -
                      atomic_load_explicit(&page->checkpoint_joins, memory_order_relaxed);
-    return checkpoint_log_distance(last, log_end) >= env->options.checkpoint_bytes || joins >= ENV_CHECKPOINT_JOINS ||
+    return env_log_distance(last, log_end) >= env->options.checkpoint_bytes || joins >= ENV_CHECKPOINT_JOINS ||
            age_ns >= env->options.checkpoint_s * UINT64_C(1000000000);
 }
 

@@ -106,6 +106,22 @@ int env_log_end(DB_ENV *handle, uint64_t *ret)
     return error;
 }
 
+uint64_t env_log_distance(uint64_t from, uint64_t to)
+{
+    uint64_t files = (to >> 32) - (from >> 32);
+    return files * ENV_LOG_FILE_BYTES + (to & UINT32_MAX) - (from & UINT32_MAX);
+}
+
+void env_move_log_end(struct env *env, uint64_t log_end)
+{
+    struct gate_page *page = env->gate->page;
+    uint64_t before = atomic_load_explicit(&page->log_end, memory_order_relaxed);
+    if (before != 0 && log_end > before) { /* a damaged log may have lost its end */
+        figures_add(&page->figures.log_bytes, env_log_distance(before, log_end));
+    }
+    atomic_store(&page->log_end, log_end);
+}
+
 static bool env_is_current(const struct env *env)
 {
     return env->handle != NULL && env->generation == atomic_load(&env->gate->page->generation) &&

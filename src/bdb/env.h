@@ -137,6 +137,12 @@ enum store_status env_remove_logs(struct env *env);
 /* Inside the gate: where the log ends, as struct gate_page has it. The library's error. */
 int env_log_end(DB_ENV *handle, uint64_t *ret) __attribute__((warn_unused_result));
 
+/* Bytes of log from one such point to a later one. */
+uint64_t env_log_distance(uint64_t from, uint64_t to);
+
+/* Inside the gate: the log ends here now. */
+void env_move_log_end(struct env *env, uint64_t log_end);
+
 /* Library's version as struct gate_identity has it. */
 uint32_t env_library(void);
 

@@ -288,11 +288,22 @@ static int gate_timed_lock(pthread_mutex_t *mutex, time_t wait_s)
 #endif
 }
 
+/* By the holder. */
+static void gate_count_wait(struct figures *figures, uint64_t waited_ns)
+{
+    histogram_add(&figures->gate_waited_ns, &figures_gate_ns, waited_ns);
+    if (waited_ns > figures_read(&figures->gate_longest_wait_ns)) {
+        atomic_store_explicit(&figures->gate_longest_wait_ns, waited_ns, memory_order_relaxed);
+    }
+}
+
 enum store_status gate_lock(struct gate *gate, enum gate_phase phase)
 {
     struct gate_page *page = gate->page;
+    uint64_t waits_since_ns = 0;
     int error = pthread_mutex_trylock(&page->gate);
     if (error == EBUSY) {
+        waits_since_ns = timestamp_monotonic_ns();
         error = gate_timed_lock(&page->gate, GATE_WAIT_MS / 1000);
     }
     if (error == EOWNERDEAD) {
@@ -300,6 +311,7 @@ enum store_status gate_lock(struct gate *gate, enum gate_phase phase)
     } else if (error == ETIMEDOUT) {
         uint64_t since_ns = atomic_load(&page->holder_since_ns);
         uint64_t now_ns = timestamp_monotonic_ns();
+        figures_add(&page->figures.gate_timeouts, 1);
         log_error("the gate has been held by process %u for %llu ms (%s)", (unsigned)atomic_load(&page->holder_pid),
                   (unsigned long long)((now_ns > since_ns ? now_ns - since_ns : 0) / 1000000),
                   gate_phase_name(atomic_load(&page->holder_phase)));
@@ -308,9 +320,11 @@ enum store_status gate_lock(struct gate *gate, enum gate_phase phase)
         log_error("cannot lock the gate: %s", strerror(error));
         return STORE_UNAVAILABLE;
     }
+    uint64_t now_ns = timestamp_monotonic_ns();
     atomic_store_explicit(&page->holder_phase, (uint32_t)phase, memory_order_relaxed);
-    atomic_store_explicit(&page->holder_since_ns, timestamp_monotonic_ns(), memory_order_relaxed);
+    atomic_store_explicit(&page->holder_since_ns, now_ns, memory_order_relaxed);
     atomic_store_explicit(&page->holder_pid, (uint32_t)getpid(), memory_order_release);
+    gate_count_wait(&page->figures, waits_since_ns != 0 ? now_ns - waits_since_ns : 0);
     return STORE_OK;
 }
 
@@ -353,12 +367,16 @@ uint32_t gate_take_chats(struct gate *gate, uint64_t ret[GATE_CHATS_CHANGED])
 
 void gate_unlock(struct gate *gate)
 {
-    atomic_store_explicit(&gate->page->holder_phase, GATE_IDLE, memory_order_relaxed);
-    atomic_store_explicit(&gate->page->holder_pid, 0, memory_order_release);
-    int error = pthread_mutex_unlock(&gate->page->gate);
+    struct gate_page *page = gate->page;
+    uint64_t since_ns = atomic_load_explicit(&page->holder_since_ns, memory_order_relaxed);
+    uint64_t held_ns = timestamp_monotonic_ns() - since_ns;
+    atomic_store_explicit(&page->holder_phase, GATE_IDLE, memory_order_relaxed);
+    atomic_store_explicit(&page->holder_pid, 0, memory_order_release);
+    int error = pthread_mutex_unlock(&page->gate);
     if (error != 0) {
         log_error("cannot unlock the gate: %s", strerror(error));
     }
+    histogram_add(&page->figures.gate_held_ns, &figures_gate_ns, held_ns);
 }
 
 void gate_want_recovery(struct gate *gate, const char *reason)

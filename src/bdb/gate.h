@@ -6,7 +6,7 @@
  * the library; when a holder dies, the kernel hands the gate on with EOWNERDEAD (pthread_mutexattr_setrobust(3)), and
  * the new holder knows that the environment must be recovered before anybody goes in again.
  *
- * The page is the file home/gate, 4096 bytes, preallocated (a sparse one would die of SIGBUS on a full disk), mapped
+ * The page is the file home/gate, 16384 bytes, preallocated (a sparse one would die of SIGBUS on a full disk), mapped
  * shared by every process. It holds
  *   - who it belongs to: `identity`. A page whose identity is not ours (another boot: the mutex words mean nothing; a
  *     copied home: another inode; another build of the library or of this page) is set up anew, in place, by whoever
@@ -21,6 +21,7 @@
  *   - joins and clean leaves of this generation: a process that was killed outside the gate has leaked its handles in
  *     the log region, and a bounded number of those is allowed
  *   - the state of the group commit (sync.h), of checkpoints (env.h) and of damaged pages (damage.h)
+ *   - what is counted for Chats.Metrics (base/figures.h)
  *
  * This file owns the page and the locking. It must not know Berkeley DB.
  */
@@ -33,11 +34,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/figures.h"
 #include "base/status.h"
 
 #define GATE_FILE "gate"
-#define GATE_PAGE_BYTES 4096u
-#define GATE_LAYOUT 7u      /* raise it whenever struct gate_page changes */
+#define GATE_PAGE_BYTES 16384u
+#define GATE_LAYOUT 8u      /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_CHATS_CHANGED 256u
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
@@ -122,9 +124,11 @@ struct gate_page {
     _Atomic uint64_t checkpoints;
     _Atomic uint64_t syncs;
     _Atomic uint64_t deaths[GATE_PHASES]; /* holders found dead, by what they were doing */
+
+    struct figures figures;
 };
 
-_Static_assert(sizeof(struct gate_page) <= GATE_PAGE_BYTES, "the gate page is one page");
+_Static_assert(sizeof(struct gate_page) <= GATE_PAGE_BYTES, "the gate page has room for all of it");
 
 struct gate {
     struct gate_page *page;

@@ -179,6 +179,7 @@ static enum store_status recovery_run(struct env *env, uint64_t *ret_log_end)
 static void recovery_failed(struct gate_page *page)
 {
     uint32_t failures = atomic_fetch_add(&page->recovery_failures, 1);
+    figures_add(&page->figures.recovery_failures, 1);
     uint64_t pause_ms = RECOVERY_PAUSE_MS_MAX;
     if (failures < 6 && (RECOVERY_PAUSE_MS_FIRST << failures) < RECOVERY_PAUSE_MS_MAX) {
         pause_ms = RECOVERY_PAUSE_MS_FIRST << failures;
@@ -192,7 +193,7 @@ static void recovery_succeeded(struct env *env, uint64_t wanted, uint64_t log_en
     env->generation = atomic_fetch_add(&page->generation, 1) + 1;
     atomic_store(&page->joins, fault_value(FAULT_UNCOUNTED_JOINS) == 0 ? 1 : 0);
     atomic_store(&page->leaves, 0);
-    atomic_store(&page->log_end, log_end);
+    env_move_log_end(env, log_end);
     atomic_store(&page->synced_log_end, log_end);
     /*
      * Recovery ends with a checkpoint of its own, but removes no log files: the next one is due as if there had been no

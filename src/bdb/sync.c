@@ -36,7 +36,7 @@ enum store_status sync_take_ticket(struct env *env)
         return env_failed(env, error, "log_stat");
     }
     /* The end first: a leader that reads the ticket reads an end that is no older. */
-    atomic_store(&env->gate->page->log_end, log_end);
+    env_move_log_end(env, log_end);
     atomic_fetch_add(&env->gate->page->ticket, 1);
     return STORE_OK;
 }
@@ -128,6 +128,7 @@ static enum store_status sync_lead(struct env *env)
     }
     if (error == 0) {
         atomic_fetch_add_explicit(&page->syncs, 1, memory_order_relaxed);
+        histogram_add(&page->figures.synced_tickets, &figures_tickets, ticket - atomic_load(&page->synced));
         atomic_store(&page->synced_log_end, log_end);
         sync_raise(&page->synced, ticket);
         sync_wake_all(page);

@@ -42,3 +42,17 @@ struct text client_address(const struct config *config, struct text remote, stru
     }
     return client.bytes > 0 && client.bytes <= TEXT_ID_BYTES_MAX ? client : TEXT_LITERAL(CLIENT_UNKNOWN);
 }
+
+bool client_is_local(const struct config *config, client_meta_fn *meta, void *context)
+{
+    static const char *const said_by_proxies[] = {"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP",
+                                                  "HTTP_VIA"};
+    struct address address;
+    for (size_t i = 0; i < sizeof said_by_proxies / sizeof said_by_proxies[0]; i++) {
+        if (*meta(context, said_by_proxies[i]) != '\0') {
+            return false;
+        }
+    }
+    return address_parse(text_of(meta(context, "REMOTE_ADDR")), &address) && address_is_loopback(&address) &&
+           !is_proxy(config, &address);
+}

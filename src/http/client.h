@@ -16,4 +16,14 @@
  */
 struct text client_address(const struct config *config, struct text remote, struct text forwarded);
 
+/* A meta-variable of the request, "" if there is none. */
+typedef const char *client_meta_fn(void *context, const char *name);
+
+/*
+ * True if a program of this machine calls, for itself: REMOTE_ADDR is a loopback address and none of the configured
+ * proxies, and no header says that a proxy handed the call on (Forwarded, X-Forwarded-For, X-Real-IP, Via). A proxy
+ * that says nothing is not told from such a program.
+ */
+bool client_is_local(const struct config *config, client_meta_fn *meta, void *context);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 #include "http/client.h"
 #include "rpc/rpc.h"
 
@@ -176,8 +177,23 @@ static enum body_fault read_body(struct transport *t, size_t bytes_max, struct b
     return bytes == 0 ? BODY_READ : read_announced(t, bytes, body);
 }
 
-static void request_read(struct transport *t, const struct config *config, struct buffer *body, struct request *request)
+static const char *exchange_meta(void *context, const char *name)
 {
+    const struct exchange *x = context;
+    return meta(x->transport, name);
+}
+
+/* Asked for where it matters: looking a header up takes as long as looking through all of them. */
+static bool exchange_is_local(void *context)
+{
+    const struct exchange *x = context;
+    return client_is_local(x->config, exchange_meta, context);
+}
+
+static void request_read(struct exchange *x, struct buffer *body, struct request *request)
+{
+    struct transport *t = x->transport;
+    const struct config *config = x->config;
     const char *forwarded = config->trusted_proxies_count > 0 ? meta(t, "HTTP_X_FORWARDED_FOR") : "";
     *request = (struct request){
         .method = read_method(meta(t, "REQUEST_METHOD")),
@@ -189,6 +205,9 @@ static void request_read(struct transport *t, const struct config *config, struc
         .namespace = text_of(meta(t, "HTTP_MICRO_NAMESPACE")),
         .address = client_address(config, text_of(meta(t, "REMOTE_ADDR")), text_of(forwarded)),
         .media = read_media(meta(t, "CONTENT_TYPE")),
+        .is_local = exchange_is_local,
+        .peer = x,
+        .began_ns = timestamp_monotonic_ns(),
     };
     read_bearer(t, request);
     request->body_fault = read_body(t, config->body_bytes_max, body);
@@ -236,7 +255,9 @@ static bool exchange_head(void *context, const struct reply *reply, uint64_t byt
                               "Access-Control-Max-Age: 86400\r\n");
     } else {
         buffer_append_z(head, "\r\n"
-                              "Content-Type: application/json\r\n"
+                              "Content-Type: ");
+        buffer_append_z(head, reply->media != NULL ? reply->media : "application/json");
+        buffer_append_z(head, "\r\n"
                               "Content-Length: ");
         buffer_append_number(head, bytes);
         buffer_append_z(head, "\r\n");
@@ -325,7 +346,7 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
     struct exchange x = {.transport = t, .config = config, .head = &w->head};
     struct request request;
     struct reply reply;
-    request_read(t, config, &w->body, &request);
+    request_read(&x, &w->body, &request);
     x.origin = request.origin;
     x.discards = request.method == METHOD_HEAD;
 

@@ -33,11 +33,18 @@ static enum error_kind read_token(const struct config *config, struct store *sto
     if (status != STORE_OK) {
         return store_error(error, status);
     }
-    if (operation->policy == POLICY_SERVICE && holder.type != ACCOUNT_SERVICE) {
+    bool for_services = operation->policy == POLICY_SERVICE || operation->policy == POLICY_SERVICE_OR_LOCAL;
+    if (for_services && holder.type != ACCOUNT_SERVICE) {
         return error_set(error, ERROR_FORBIDDEN, "%s.%s is for services only", operation->service, operation->name);
     }
     *ret_caller = (struct caller){holder.namespace, holder.account, holder.type};
     return ERROR_NONE;
+}
+
+/* Not a page in a browser of this machine either, which is another site's program: Fetch has it say so. */
+static bool is_local(const struct request *request)
+{
+    return request->is_local != NULL && request->origin.bytes == 0 && request->is_local(request->peer);
 }
 
 enum error_kind access_check(const struct config *config, struct store *store, const struct request *request,
@@ -60,6 +67,14 @@ enum error_kind access_check(const struct config *config, struct store *store, c
     case POLICY_TOKEN:
     case POLICY_SERVICE:
         if (!request->has_bearer) {
+            return token_needed(request, error);
+        }
+        break;
+    case POLICY_SERVICE_OR_LOCAL:
+        if (config->metrics == CONFIG_METRICS_OFF) {
+            return error_set(error, ERROR_FORBIDDEN, "%s.%s is switched off", operation->service, operation->name);
+        }
+        if (!request->has_bearer && !(config->metrics == CONFIG_METRICS_LOOPBACK && is_local(request))) {
             return token_needed(request, error);
         }
         break;

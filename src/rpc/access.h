@@ -15,8 +15,8 @@
 /*
  * Finds the caller of an operation and checks that its policy lets it in. ERROR_NONE: *ret_caller is filled; it borrows
  * from the request and the arena. ERROR_UNAUTHORIZED: a token is needed, or this one is not good. ERROR_FORBIDDEN: a
- * user's token where a service's is needed. ERROR_INVALID_REQUEST: the namespace is no id. Other kinds come from the
- * store. *error is set and *ret_caller untouched then.
+ * user's token where a service's is needed, or what chats.conf has switched off. ERROR_INVALID_REQUEST: the namespace
+ * is no id. Other kinds come from the store. *error is set and *ret_caller untouched then.
  */
 enum error_kind access_check(const struct config *config, struct store *store, const struct request *request,
                              const struct operation *operation, struct arena *arena, struct caller *ret_caller,

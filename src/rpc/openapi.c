@@ -33,6 +33,7 @@ static void append_security(struct buffer *out, const struct config *config, con
         buffer_append_z(out, "[]");
         return;
     case POLICY_OPTIONAL:
+    case POLICY_SERVICE_OR_LOCAL:
         break;
     case POLICY_CALLER:
         if (config->auth == CONFIG_AUTH_OPEN) {
@@ -90,6 +91,13 @@ static void append_body(struct buffer *out, const struct config *config, const s
 
 static void append_success(struct buffer *out, const struct operation *operation)
 {
+    if (operation->media != NULL) {
+        buffer_printf(out,
+                      "\"200\":{\"description\":\"OK\",\"content\":{\"%s\":{\"schema\":{\"type\":\"string\"},"
+                      "\"example\":\"%s\"}}}",
+                      operation->media, operation->example_answer);
+        return;
+    }
     buffer_append_z(out, "\"200\":{\"description\":\"OK\"," JSON_OF(""));
     schema_append_shape(out, operation->answer);
     buffer_printf(out, ",\"example\":%s}}}", operation->example_answer != NULL ? operation->example_answer : "{}");

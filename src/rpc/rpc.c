@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "rpc/access.h"
 #include "rpc/bytes.h"
 #include "rpc/decode.h"
@@ -160,6 +161,7 @@ static enum error_kind run(struct call *call, const struct request *request, con
     }
     if (kind == ERROR_NONE) {
         call->reply->sweeps = operation->sweeps;
+        call->reply->media = operation->media;
         kind = operation->run(call, args);
     }
     if (kind == ERROR_NONE && reply_failed(call->reply)) {
@@ -190,7 +192,26 @@ static void render_error(struct reply *reply, const struct error *error)
     reply->status = row->status;
     reply->retry_s = error->retry_s > 0 ? error->retry_s : row->retry_s;
     reply->challenge = error->kind == ERROR_UNAUTHORIZED;
+    reply->media = NULL;
     rpc_append_error(reply_out(reply), error->kind, error->detail);
+}
+
+/* As figures_call has it. */
+static size_t kind_of(const struct operation *operation, bool described)
+{
+    if (operation == NULL) {
+        return described ? FIGURES_DESCRIPTION : FIGURES_UNKNOWN;
+    }
+    size_t kind = FIGURES_OPERATION + registry_index(operation);
+    return kind < FIGURES_CALLS_MAX ? kind : FIGURES_UNKNOWN;
+}
+
+/* Before the end of the answer leaves: who has it finds it counted. A home that is not open counts nothing. */
+static void count_call(struct store *store, const struct request *request, size_t kind, enum error_kind result)
+{
+    if (store != NULL) {
+        figures_call(store_figures(store), kind, result, timestamp_monotonic_ns() - request->began_ns);
+    }
 }
 
 bool rpc_serve(const struct config *config, struct store *store, const struct request *request, struct arena *arena,
@@ -212,6 +233,7 @@ bool rpc_serve(const struct config *config, struct store *store, const struct re
     if (request->method == METHOD_OPTIONS && (operation != NULL || described || request->is_preflight)) {
         reply->code = 204;
         reply->status = "No Content";
+        count_call(store, request, FIGURES_PREFLIGHT, ERROR_NONE);
         return reply_finish(reply);
     }
     if (described) {
@@ -219,6 +241,7 @@ bool rpc_serve(const struct config *config, struct store *store, const struct re
     } else if (operation != NULL) {
         kind = run(&call, request, operation);
     }
+    count_call(store, request, kind_of(operation, described), kind);
     if (kind != ERROR_NONE) {
         if (operation != NULL && !reply_is_unsent(reply)) {
             log_error("%s.%s: an answer is broken off: %s", operation->service, operation->name, error_row(kind)->id);

@@ -38,6 +38,10 @@ struct request {
     bool has_authorization; /* there was an Authorization header of any scheme */
     struct text address;    /* the client's, as src/http/client.h says; never empty */
     struct text namespace;  /* the Micro-Namespace header, empty if none */
+    /* True if the caller is a program of this machine that nobody speaks for: src/http/client.h. NULL: it is not. */
+    bool (*is_local)(void *peer);
+    void *peer;
+    uint64_t began_ns; /* monotonic: when it began to be served */
     enum media_type media;
     enum body_fault body_fault;
     struct text body;
@@ -65,6 +69,7 @@ struct reply {
     const char *allow;  /* Allow header, or NULL */
     unsigned retry_s;   /* Retry-After, or 0 */
     bool challenge;     /* WWW-Authenticate: Bearer */
+    const char *media;  /* Content-Type, NULL: JSON */
     bool sweeps;        /* store_auth_sweep is due once this has been sent */
     struct buffer *out; /* what has gathered and not been sent */
     enum reply_mode mode;

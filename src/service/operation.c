@@ -42,7 +42,8 @@ bool operation_may_answer(const struct operation *operation, enum error_kind kin
     case ERROR_UNAUTHORIZED:
         return operation->policy != POLICY_ANYONE;
     case ERROR_FORBIDDEN:
-        return operation->policy == POLICY_SERVICE || is_own_error(operation, kind);
+        return operation->policy == POLICY_SERVICE || operation->policy == POLICY_SERVICE_OR_LOCAL ||
+               is_own_error(operation, kind);
     case ERROR_MISSING_USER_IDS:
     case ERROR_MISSING_AUTHOR_ID:
     case ERROR_MISSING_CHAT_ID:

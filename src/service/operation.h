@@ -139,11 +139,12 @@ struct operation_error {
 enum operation_effect { OPERATION_READS, OPERATION_WRITES };
 
 enum operation_policy {
-    POLICY_ANYONE,   /* no token is looked at */
-    POLICY_OPTIONAL, /* no token is needed, but one that is given must be good */
-    POLICY_CALLER,   /* a token; none is needed where auth is open */
-    POLICY_TOKEN,    /* a token, wherever */
-    POLICY_SERVICE   /* a service's token, wherever */
+    POLICY_ANYONE,          /* no token is looked at */
+    POLICY_OPTIONAL,        /* no token is needed, but one that is given must be good */
+    POLICY_CALLER,          /* a token; none is needed where auth is open */
+    POLICY_TOKEN,           /* a token, wherever */
+    POLICY_SERVICE,         /* a service's token, wherever */
+    POLICY_SERVICE_OR_LOCAL /* the same, or no token from this very machine, as far as `metrics` in chats.conf lets */
 };
 
 /*
@@ -168,8 +169,9 @@ struct operation {
     /* What the handler may answer beside what operation_may_answer says of all; ends with ERROR_NONE; NULL: nothing. */
     const struct operation_error *errors;
     const struct shape *answer; /* NULL: {} */
+    const char *media;          /* the answer's Content-Type where that is a text, not JSON: then it has no shape */
     const char *example;        /* a body that is valid, as JSON; NULL: {} */
-    const char *example_answer; /* what it is answered, as JSON; NULL: {} */
+    const char *example_answer; /* what it is answered, as JSON; NULL: {}; of a text: within a JSON string */
 };
 
 /* The operations of one file. */

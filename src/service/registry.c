@@ -1,10 +1,7 @@
 #include "service/registry.h"
 
 static const struct operation_table *const tables[] = {
-    &chats_operations,
-    &health_operations,
-    &auth_operations,
-    &accounts_operations,
+    &chats_operations, &health_operations, &auth_operations, &accounts_operations, &metrics_operations,
 };
 
 const struct operation *registry_at(size_t index)
@@ -16,6 +13,19 @@ const struct operation *registry_at(size_t index)
         index -= tables[i]->count;
     }
     return NULL;
+}
+
+size_t registry_index(const struct operation *operation)
+{
+    size_t before = 0;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        const struct operation *rows = tables[i]->rows;
+        if (operation >= rows && operation < rows + tables[i]->count) {
+            return before + (size_t)(operation - rows);
+        }
+        before += tables[i]->count;
+    }
+    return before;
 }
 
 const struct operation *registry_find(struct text service, struct text name)

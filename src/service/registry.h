@@ -1,5 +1,7 @@
 /*
- * registry: the list of the operation tables. To add a table, declare it here and name it in registry.c.
+ * registry: the list of the operation tables. To add a table, declare it here and name it in registry.c, at the end:
+ * what Chats.Metrics counts is kept by an operation's place in the list, and processes of two versions may count at
+ * once (bdb/gate.h, GATE_LAYOUT).
  */
 #ifndef CHATS_SERVICE_REGISTRY_H
 #define CHATS_SERVICE_REGISTRY_H
@@ -10,9 +12,13 @@ extern const struct operation_table chats_operations;    /* chats.c */
 extern const struct operation_table health_operations;   /* health.c */
 extern const struct operation_table auth_operations;     /* auth.c */
 extern const struct operation_table accounts_operations; /* accounts.c */
+extern const struct operation_table metrics_operations;  /* metrics.c */
 
 /* The index-th operation of all tables, NULL past the end. Lives as long as the program. */
 const struct operation *registry_at(size_t index);
+
+/* The place of one of these operations: registry_at gives it back. */
+size_t registry_index(const struct operation *operation);
 
 /* The operation that is called by this service and name (or alias), spelled as in the row; NULL if there is none. */
 const struct operation *registry_find(struct text service, struct text name);

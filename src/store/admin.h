@@ -30,18 +30,12 @@ struct store_stats {
     uint64_t chats;
     uint64_t messages;
     uint64_t accounts;
-    uint64_t tokens;     /* with those used or expired that are still kept */
-    bool out_of_service; /* a page is damaged (it is logged which): the four above could not be counted */
-    uint64_t tree_bytes; /* size of the trees' files */
-    uint64_t log_bytes;  /* size of the log files that are kept */
+    uint64_t tokens;          /* with those used or expired that are still kept */
+    struct store_state state; /* out of service (the log says why): the four above could not be counted */
     uint64_t generation;
-    uint64_t recoveries; /* this and all below: since the gate page was set up, in general since boot */
-    uint64_t longest_recovery_ns;
-    uint64_t checkpoints;
-    uint64_t syncs;
+    uint64_t syncs;  /* of the log, since the gate page was set up */
     uint64_t joins;  /* of this generation */
     uint64_t leaves; /* of this generation */
-    uint64_t full;   /* 1: there is no room left, writes are refused */
 };
 
 enum store_status store_stats_read(struct store *store, struct store_stats *ret) __attribute__((warn_unused_result));

@@ -98,7 +98,7 @@ static bool stats_is_tree(const char *name)
     return bytes > 3 && strcmp(name + bytes - 3, ".db") == 0;
 }
 
-static enum store_status stats_files(const char *home, struct store_stats *stats)
+static enum store_status stats_files(const char *home, struct store_state *state)
 {
     DIR *directory = opendir(home);
     if (directory == NULL) {
@@ -112,13 +112,35 @@ static enum store_status stats_files(const char *home, struct store_stats *stats
             continue;
         }
         if (stats_is_log(entry->d_name)) {
-            stats->log_bytes += (uint64_t)st.st_size;
+            state->log_bytes += (uint64_t)st.st_size;
         } else if (stats_is_tree(entry->d_name)) {
-            stats->tree_bytes += (uint64_t)st.st_size;
+            state->tree_bytes += (uint64_t)st.st_size;
         }
     }
     closedir(directory);
     return STORE_OK;
+}
+
+struct figures *store_figures(struct store *store)
+{
+    return &store->env->gate->page->figures;
+}
+
+enum store_status store_state_read(struct store *store, struct store_state *ret)
+{
+    const struct gate_page *page = store->env->gate->page;
+    struct store_state state = {
+        .out_of_service = damage_is_final(store->env),
+        .full = atomic_load(&page->full) != 0,
+        .recoveries = atomic_load(&page->recoveries),
+        .longest_recovery_ns = atomic_load(&page->recovery_longest_ns),
+        .checkpoints = atomic_load(&page->checkpoints),
+    };
+    enum store_status status = stats_files(store->env->options.home, &state);
+    if (status == STORE_OK) {
+        *ret = state;
+    }
+    return status;
 }
 
 enum store_status store_stats_read(struct store *store, struct store_stats *ret)
@@ -130,25 +152,22 @@ enum store_status store_stats_read(struct store *store, struct store_stats *ret)
         {TREE_TOKENS, &stats.tokens, stats_count, NULL},
     };
     enum store_status status = STORE_OK;
-    stats.out_of_service = damage_refuses(store->env);
-    for (size_t i = 0; !stats.out_of_service && status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
+    bool out_of_service = damage_refuses(store->env); /* logged: why is what the administrator wants to know */
+    for (size_t i = 0; !out_of_service && status == STORE_OK && i < sizeof walks / sizeof walks[0]; i++) {
         status = walk_run(store, &walks[i]);
     }
     if (status == STORE_OK) {
-        status = stats_files(store->env->options.home, &stats);
+        status = store_state_read(store, &stats.state);
     }
     if (status != STORE_OK) {
         return status;
     }
     const struct gate_page *page = store->env->gate->page;
+    stats.state.out_of_service = out_of_service;
     stats.generation = atomic_load(&page->generation);
-    stats.recoveries = atomic_load(&page->recoveries);
-    stats.longest_recovery_ns = atomic_load(&page->recovery_longest_ns);
-    stats.checkpoints = atomic_load(&page->checkpoints);
     stats.syncs = atomic_load(&page->syncs);
     stats.joins = atomic_load(&page->joins);
     stats.leaves = atomic_load(&page->leaves);
-    stats.full = atomic_load(&page->full);
     *ret = stats;
     return STORE_OK;
 }

@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/config.h"
+#include "base/figures.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -47,6 +48,24 @@ void store_housekeeping(struct store *store);
 
 /* True once this process has abandoned handles of a dead generation: it should drain and execute itself anew. */
 bool store_wants_renewal(struct store *store);
+
+/* What all processes of the home count together. Lives as long as the store; anybody may count. */
+struct figures *store_figures(struct store *store) __attribute__((returns_nonnull));
+
+/* How a home is, seen from outside the gate. */
+struct store_state {
+    bool out_of_service; /* a page or the log is damaged */
+    bool full;           /* there is no room left, writes are refused */
+    uint64_t tree_bytes; /* size of the trees' files */
+    uint64_t log_bytes;  /* size of the log files that are kept */
+    uint64_t recoveries; /* this and all below: since the gate page was set up, in general since boot */
+    uint64_t longest_recovery_ns;
+    uint64_t checkpoints;
+};
+
+/* Takes no gate and calls no library: it answers while a recovery runs, and out of service. STORE_UNAVAILABLE: the
+ * home's folder cannot be read. */
+enum store_status store_state_read(struct store *store, struct store_state *ret) __attribute__((warn_unused_result));
 
 /* Which chat, and for whom. Borrowed for the call. */
 struct chat_ref {

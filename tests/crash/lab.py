@@ -32,14 +32,14 @@ class Broken(Exception):
 
 
 class Answer:
-    """code, headers (lower-case names), body (bytes) and data (the body's JSON)."""
+    """code, headers (lower-case names), body (bytes) and data (the body's JSON, None if it is none)."""
 
     def __init__(self, raw):
         head, _, self.body = raw.partition(b"\r\n\r\n")
         lines = [line.split(": ", 1) for line in head.decode().split("\r\n")]
         self.headers = {name.lower(): value for name, value in lines}
         self.code = int(self.headers["status"].split()[0])
-        self.data = json.loads(self.body)
+        self.data = json.loads(self.body) if self.headers["content-type"] == "application/json" else None
 
     def __repr__(self):
         return f"{self.code} {self.body[:200]!r}"

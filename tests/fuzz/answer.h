@@ -10,6 +10,7 @@ struct answer {
     int code; /* HTTP */
     struct text head;
     struct text body;
+    bool is_text; /* what Chats.Metrics answers, which two calls are not answered alike */
 };
 
 /* Takes a complete answer apart and aborts if it is not well-formed. `call` is what it answers. */

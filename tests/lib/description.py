@@ -71,8 +71,13 @@ class Description:
             for name in described.get("headers", {}):
                 if response.header(name) is None:
                     self.troubles.append(f"{method} {target}: {response.status} has no header {name}")
-            value = json.loads(response.body.decode("utf-8"))
-            schema = described["content"]["application/json"]["schema"]
+            value, media = response.body.decode("utf-8"), response.header("Content-Type")
+            if media not in described["content"]:
+                self.troubles.append(f"{method} {target}: {response.status} of {media} is not described")
+                return
+            if media == "application/json":
+                value = json.loads(value)
+            schema = described["content"][media]["schema"]
             self.troubles += [f"{method} {target}: {p}" for p in self.problems(schema, value)]
 
     def unseen(self):

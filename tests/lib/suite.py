@@ -198,6 +198,21 @@ class Tester:
             same(value, expected)
         return value
 
+    def good(self, response):
+        """200, of any operation, with the headers of every answer."""
+        if response.header("Content-Type") == "application/json":
+            self.ok(response)
+        else:
+            self.text(response)
+
+    def text(self, response):
+        """200 with a text, as Metrics has it, and the headers of every answer; returns it."""
+        if response.status != 200:
+            raise AssertionError(f"status is {response.status}, not 200: {_short(response.body)}")
+        equal(response.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8", "Content-Type")
+        self._headers(response)
+        return response.body.decode("utf-8")
+
     def error(self, response, error_id, detail=None, has=()):
         """This error, byte for byte. detail: the exact Detail, has: texts in it, if it is not fixed by the contract."""
         code, reason, fixed = ERRORS[error_id]
@@ -224,12 +239,16 @@ class Tester:
             equal(response.header(name) is not None, present, f"the presence of {name}")
         return value
 
-    def _json(self, response):
+    @staticmethod
+    def _headers(response):
         equal(response.complete, True, "the answer's completeness")
-        equal(response.header("Content-Type"), "application/json", "Content-Type")
         equal(response.header("Cache-Control"), "no-store", "Cache-Control")
         equal(response.header("X-Content-Type-Options"), "nosniff", "X-Content-Type-Options")
         equal(response.header("Content-Length"), str(len(response.body)), "Content-Length")
+
+    def _json(self, response):
+        self._headers(response)
+        equal(response.header("Content-Type"), "application/json", "Content-Type")
         value = json.loads(response.body.decode("utf-8"))
         if b"\\" not in response.body:  # escapes may be written in more than one way
             equal(response.body, compact(value), "the bytes")

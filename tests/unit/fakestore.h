@@ -61,6 +61,8 @@ struct store {
     char member[256];
     struct page_query query;
     struct fake_auth auth;
+    struct figures figures;
+    struct store_state state;
 };
 
 static void fake_see(struct store *store, struct text namespace, struct text member)
@@ -79,6 +81,20 @@ static void fake_see(struct store *store, struct text namespace, struct text mem
 enum store_status store_ping(struct store *store)
 {
     store->calls++;
+    return store->status;
+}
+
+struct figures *store_figures(struct store *store)
+{
+    return &store->figures;
+}
+
+enum store_status store_state_read(struct store *store, struct store_state *ret)
+{
+    store->calls++;
+    if (store->status == STORE_OK) {
+        *ret = store->state;
+    }
     return store->status;
 }
 

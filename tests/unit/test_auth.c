@@ -84,8 +84,9 @@ static const struct {
     int user;
     int service;
 } policies[] = {
-    {POLICY_ANYONE, 0, 0, 0, 0, 0},      {POLICY_OPTIONAL, 0, 0, 401, 0, 0},      {POLICY_CALLER, 401, 0, 401, 0, 0},
-    {POLICY_TOKEN, 401, 401, 401, 0, 0}, {POLICY_SERVICE, 401, 401, 401, 403, 0},
+    {POLICY_ANYONE, 0, 0, 0, 0, 0},          {POLICY_OPTIONAL, 0, 0, 401, 0, 0},
+    {POLICY_CALLER, 401, 0, 401, 0, 0},      {POLICY_TOKEN, 401, 401, 401, 0, 0},
+    {POLICY_SERVICE, 401, 401, 401, 403, 0}, {POLICY_SERVICE_OR_LOCAL, 401, 401, 401, 403, 0},
 };
 
 static void assert_let_in(struct fixture *f, const struct operation *operation, int expected)
@@ -133,7 +134,7 @@ static void each_policy_lets_in_whom_it_says(void **state)
             }
         }
     }
-    assert_int_equal(seen, 11);
+    assert_int_equal(seen, 12);
 }
 
 static void a_token_holds_whatever_the_header_says(void **state)

@@ -77,13 +77,69 @@ static void an_address_of_more_than_255_bytes_is_unknown(void **state)
     config_clear(&config);
 }
 
+/* What a server says of a call. */
+struct told {
+    const char *name;
+    const char *value;
+    const char *remote;
+    bool is_local;
+};
+
+static const char *tell(void *context, const char *name)
+{
+    const struct told *told = context;
+    if (strcmp(name, "REMOTE_ADDR") == 0) {
+        return told->remote;
+    }
+    return strcmp(name, told->name) == 0 ? told->value : "";
+}
+
+static void a_program_of_this_machine_is_told_from_who_is_handed_on(void **state)
+{
+    static struct told calls[] = {
+        {"", "", "127.0.0.1", true},
+        {"", "", "127.255.255.254", true},
+        {"", "", "::1", true},
+        {"", "", "0:0:0:0:0:0:0:1", true},
+        {"", "", "::ffff:127.0.0.1", true},
+        {"", "", "128.0.0.1", false},
+        {"", "", "192.0.2.1", false},
+        {"", "", "::2", false},
+        {"", "", "::", false},
+        {"", "", "::7f00:1", false},
+        {"", "", "", false},
+        {"", "", "unix:", false},
+        {"", "", "localhost", false},
+        {"", "", "127.0.0.1 ", false},
+        {"", "", "127.0.0.9", false}, /* a proxy, by its configuration */
+        {"HTTP_FORWARDED", "for=192.0.2.1", "127.0.0.1", false},
+        {"HTTP_X_FORWARDED_FOR", "192.0.2.1", "127.0.0.1", false},
+        {"HTTP_X_FORWARDED_FOR", "127.0.0.1", "127.0.0.1", false},
+        {"HTTP_X_REAL_IP", "192.0.2.1", "::1", false},
+        {"HTTP_VIA", "1.1 proxy", "127.0.0.1", false},
+        {"HTTP_HOST", "example.org", "127.0.0.1", true},
+    };
+    struct config config;
+    (void)state;
+    config_defaults(&config, "/nowhere");
+    assert_true(address_parse(text_of("127.0.0.9"), &config.trusted_proxies[config.trusted_proxies_count++]));
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        if (client_is_local(&config, tell, &calls[i]) != calls[i].is_local) {
+            fail_msg("'%s', %s '%s'", calls[i].remote, calls[i].name, calls[i].value);
+        }
+    }
+    config_clear(&config);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 2];
+    struct CMUnitTest tests[COUNT(rows) + 3];
     for (size_t i = 0; i < COUNT(rows); i++) {
         tests[i] = (struct CMUnitTest){rows[i].name, test_row, NULL, NULL, (void *)(uintptr_t)&rows[i]};
     }
     tests[COUNT(rows)] = (struct CMUnitTest)cmocka_unit_test(without_configured_proxies_no_header_counts);
     tests[COUNT(rows) + 1] = (struct CMUnitTest)cmocka_unit_test(an_address_of_more_than_255_bytes_is_unknown);
+    tests[COUNT(rows) + 2] =
+        (struct CMUnitTest)cmocka_unit_test(a_program_of_this_machine_is_told_from_who_is_handed_on);
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

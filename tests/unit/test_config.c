@@ -54,6 +54,7 @@ static void assert_defaults(const struct config *c)
     assert_int_equal(c->checkpoint_bytes, 16777216);
     assert_int_equal(c->checkpoint_s, 60);
     assert_false(c->keep_logs);
+    assert_int_equal(c->metrics, CONFIG_METRICS_LOOPBACK);
     assert_int_equal(c->log_level, LOG_LEVEL_WARNING);
     assert_int_equal(c->origins_count, 0);
     assert_int_equal(c->password_memory_bytes, 19 << 20);
@@ -97,7 +98,7 @@ static void the_template_says_the_defaults(void **state)
         }
         line += bytes + 1;
     }
-    assert_int_equal(settings, 12);
+    assert_int_equal(settings, 13);
     assert_true(load(home, text, &c, problem));
     assert_defaults(&c);
     config_clear(&c);
@@ -120,6 +121,7 @@ static void every_key_is_read(void **state)
                      "checkpoint_bytes = 256K\n"
                      "checkpoint_seconds = 5\n"
                      "keep_logs = yes\n"
+                     "metrics = off\n"
                      "log_level = debug\n"
                      "allow_origins = https://a.example http://localhost:8080\n"
                      "password_memory = 64M\n"
@@ -134,6 +136,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c.checkpoint_bytes, 262144);
     assert_int_equal(c.checkpoint_s, 5);
     assert_true(c.keep_logs);
+    assert_int_equal(c.metrics, CONFIG_METRICS_OFF);
     assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(c.origins_count, 2);
     assert_string_equal(c.origins[0], "https://a.example");
@@ -167,6 +170,8 @@ static void values_are_allowed_up_to_their_edges(void **state)
         "checkpoint_seconds = 1",
         "checkpoint_seconds = 86400",
         "keep_logs = no",
+        "metrics = loopback",
+        "metrics = service",
         "log_level = error",
         "log_level = warning",
         "log_level = info",

@@ -80,11 +80,13 @@ static void a_page_of_another_identity_is_set_up_anew_in_place(void **state)
         uint64_t generation = gate->page->generation;
         struct gate_identity ours = gate->page->identity;
         gate->page->ticket = 77;
+        figures_add(&gate->page->figures.log_bytes, 77);
         spoils[i](&gate->page->identity);
         gate_close(gate);
         gate = bench_gate(b, LIBRARY);
         assert_true(gate->page->generation != generation);
         assert_true(gate->page->ticket == 0);
+        assert_int_equal(figures_read(&gate->page->figures.log_bytes), 0);
         assert_true(gate_recovery_wanted(gate));
         assert_memory_equal(&gate->page->identity, &ours, sizeof ours);
         assert_int_equal(gate_lock(gate, GATE_READING), STORE_OK);
@@ -193,8 +195,62 @@ static void a_living_holder_that_does_not_leave_is_waited_for_and_named(void **s
     assert_true(bytes > 0);
     snprintf(pid_text, sizeof pid_text, "process %d", (int)child);
     assert_non_null(strstr(said, pid_text));
+    assert_int_equal(figures_read(&gate->page->figures.gate_timeouts), 1);
     assert_int_equal(gate_lock(gate, GATE_READING), STORE_OK);
     gate_unlock(gate);
+    gate_close(gate);
+}
+
+#define HOLD_MS 30u
+
+static void hold_for_a_while(const struct bench *b)
+{
+    struct gate *gate = bench_gate(b, LIBRARY);
+    if (gate_lock(gate, GATE_WRITING) != STORE_OK) {
+        _exit(1);
+    }
+    gate->page->ticket = 1;
+    bench_sleep_ms(HOLD_MS);
+    gate_unlock(gate);
+    gate_close(gate);
+}
+
+static void waits_and_holds_are_counted_with_their_times(void **state)
+{
+    struct bench *b = *state;
+    struct gate *gate = bench_gate(b, LIBRARY);
+    const struct figures *figures = &gate->page->figures;
+    assert_int_equal(gate_lock(gate, GATE_READING), STORE_OK);
+    gate_unlock(gate);
+    assert_int_equal(figures_read(&figures->gate_waited_ns.buckets[0]), 1);
+    assert_int_equal(figures_read(&figures->gate_waited_ns.sum), 0); /* it was free */
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        hold_for_a_while(b);
+        _exit(0);
+    }
+    while (atomic_load(&gate->page->ticket) == 0) {
+        bench_sleep_ms(1);
+    }
+    assert_int_equal(gate_lock(gate, GATE_READING), STORE_OK);
+    gate_unlock(gate);
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    uint64_t waited_ns = figures_read(&figures->gate_waited_ns.sum);
+    uint64_t longest_ns = figures_read(&figures->gate_longest_wait_ns);
+    assert_true(waited_ns > 0 && waited_ns == longest_ns); /* by one of three */
+    assert_true(figures_read(&figures->gate_held_ns.sum) >= HOLD_MS * UINT64_C(1000000));
+    uint64_t waits = 0;
+    uint64_t holds = 0;
+    for (size_t i = 0; i <= figures_gate_ns.count; i++) {
+        waits += figures_read(&figures->gate_waited_ns.buckets[i]);
+        holds += figures_read(&figures->gate_held_ns.buckets[i]);
+    }
+    assert_int_equal(waits, 3);
+    assert_int_equal(holds, 3);
+    assert_int_equal(figures_read(&figures->gate_timeouts), 0);
     gate_close(gate);
 }
 
@@ -300,6 +356,7 @@ static void a_failed_recovery_changes_nothing_and_backs_off(void **state)
     page->recovery_retry_at_ns = timestamp_monotonic_ns();
     assert_int_equal(bench_put(env, 2, 10), STORE_OK);
     assert_int_equal(page->recovery_failures, 0);
+    assert_int_equal(figures_read(&page->figures.recovery_failures), 1);
     assert_true(page->generation == generation + 1);
     assert_int_equal(bench_get(env, 1), STORE_OK);
     env_close(env);
@@ -353,6 +410,7 @@ int main(void)
         TEST(the_death_of_a_holder_makes_recovery_wanted),
         TEST(the_death_of_one_who_holds_nothing_changes_nothing),
         TEST(a_living_holder_that_does_not_leave_is_waited_for_and_named),
+        TEST(waits_and_holds_are_counted_with_their_times),
         TEST(the_kernel_is_shown_to_hand_on_a_dead_holders_gate),
         TEST(the_first_enters_by_recovery_and_the_next_only_joins),
         TEST(handles_of_a_dead_generation_are_dropped_and_opened_anew),

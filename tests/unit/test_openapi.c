@@ -192,6 +192,7 @@ static void who_needs_a_token_is_in_it(void **state)
         {"/Auth/Token", CONFIG_AUTH_REQUIRED, "[{},{\"token\":[]}]"},
         {"/Auth/Generate", CONFIG_AUTH_OPEN, "[{\"token\":[]}]"},
         {"/Accounts/ChangeSecret", CONFIG_AUTH_OPEN, "[{\"token\":[]}]"},
+        {"/Chats/Metrics", CONFIG_AUTH_REQUIRED, "[{},{\"token\":[]}]"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         f->config.auth = rows[i].auth;
@@ -217,7 +218,8 @@ static void every_example_is_taken(void **state)
         if (kind != ERROR_NONE) {
             fail_msg("%s.%s: %s", operation->service, operation->name, error.detail);
         }
-        assert_true((operation->example_answer != NULL) == (operation->answer != NULL));
+        assert_true((operation->example_answer != NULL) == (operation->answer != NULL || operation->media != NULL));
+        assert_true(operation->answer == NULL || operation->media == NULL);
         assert_non_null(operation->about);
     }
 }
@@ -247,6 +249,7 @@ static void an_operation_answers_the_errors_of_its_row_fields_and_policy(void **
     assert_false(may_answer("Chats", "ListMessages", ERROR_FORBIDDEN));
     assert_true(may_answer("Chats", "ListMessages", ERROR_NOT_FOUND));
     assert_true(may_answer("Accounts", "List", ERROR_FORBIDDEN));
+    assert_true(may_answer("Chats", "Metrics", ERROR_FORBIDDEN));
     assert_true(may_answer("Auth", "Token", ERROR_UNAUTHORIZED));
     assert_false(may_answer("Chats", "Health", ERROR_UNAUTHORIZED));
     assert_true(may_answer("Chats", "Health", ERROR_UNAVAILABLE));

@@ -211,7 +211,7 @@ static void every_operation_is_found_by_its_name_and_alias(void **state)
             assert_true(operation->fields[i].offset < operation->args_bytes);
         }
     }
-    assert_int_equal(count, 11);
+    assert_int_equal(count, 12);
     assert_null(registry_at(1000));
 }
 

@@ -32,6 +32,8 @@ static void a_write_takes_a_ticket_and_waits_until_it_is_synced(void **state)
     assert_true(page->ticket == ticket + 1);
     assert_true(page->synced == page->ticket);
     assert_true(page->syncs == syncs + 1);
+    assert_int_equal(figures_read(&page->figures.synced_tickets.buckets[0]), 1);
+    assert_int_equal(figures_read(&page->figures.synced_tickets.sum), 1);
     assert_true(page->synced_log_end == page->log_end && page->log_end != 0);
     /* A read behind it waits for nothing. */
     assert_int_equal(bench_get(env, 1), STORE_OK);
@@ -74,6 +76,7 @@ static void processes_share_their_syncs_and_all_is_there(void **state)
     assert_int_equal(bench_get(env, 1), STORE_NOT_FOUND);
     uint64_t ticket = page->ticket;
     uint64_t syncs = page->syncs;
+    uint64_t log_end = page->log_end; /* in one file: numbers can be subtracted */
     for (uint32_t i = 0; i < WRITERS; i++) {
         children[i] = fork();
         assert_true(children[i] >= 0);
@@ -91,6 +94,8 @@ static void processes_share_their_syncs_and_all_is_there(void **state)
     assert_true(page->synced == page->ticket);
     uint64_t synced_times = atomic_load(&page->syncs) - syncs;
     assert_in_range(synced_times, 1, WRITERS * WRITES);
+    assert_int_equal(figures_read(&page->figures.synced_tickets.sum), WRITERS * WRITES);
+    assert_int_equal(figures_read(&page->figures.log_bytes), page->log_end - log_end);
     for (uint32_t writer = 0; writer < WRITERS; writer++)
         for (uint32_t i = 0; i < WRITES; i++)
             assert_int_equal(bench_get(env, writer << 16 | i), STORE_OK);

@@ -92,6 +92,7 @@ BODIES = {
     "Chats.SendMessage": send,
     "Chats.ListMessages": lambda cast, caller, target: {"chat_id": cast.chats[target]},
     "Chats.Health": lambda cast, caller, target: {},
+    "Chats.Metrics": lambda cast, caller, target: {},
     "Auth.Token": lambda cast, caller, target: {
         "id": {"own": "bob", "foreign": "cyd", "no such": "nobody"}[target],
         "secret": SECRET if target == "own" else "the secret of another",
@@ -135,7 +136,7 @@ def add_row(operation, auth, row):
                 got = call_cell(there, cast, operation, caller, target)
                 try:
                     if row[caller][target] == 200:
-                        there.ok(got)
+                        there.good(got)
                     else:
                         of_account = operation == "Accounts.Delete" and row[caller][target] == 404
                         detail = "Account not found" if of_account else None

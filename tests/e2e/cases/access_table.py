@@ -11,6 +11,8 @@ AUTHS = ("required", "open")
 # other namespace, a new one. ChangeSecret: member's own, another's, nobody's.
 TARGETS = ("own", "foreign", "no such")
 
+# Whoever calls is on this machine: so `none` may read Metrics.
+
 # Status: error id. A cell is a status for each of TARGETS.
 IDS = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409: "ACCOUNT_EXISTS"}
 
@@ -24,6 +26,8 @@ Chats.ListMessages    required  200/200/404  200/404/404  404/404/404  404/404/4
 Chats.ListMessages    open      200/200/404  200/404/404  404/404/404  404/404/404  404/404/404  401/401/401  401/401/401  401/401/401  200/200/404
 Chats.Health          required  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200
 Chats.Health          open      200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200  200/200/200
+Chats.Metrics         required  200/200/200  403/403/403  403/403/403  403/403/403  200/200/200  401/401/401  401/401/401  401/401/401  200/200/200
+Chats.Metrics         open      200/200/200  403/403/403  403/403/403  403/403/403  200/200/200  401/401/401  401/401/401  401/401/401  200/200/200
 Auth.Token            required  200/401/401  200/401/401  200/401/401  401/401/401  401/401/401  401/401/401  401/401/401  401/401/401  200/401/401
 Auth.Token            open      200/401/401  200/401/401  200/401/401  401/401/401  401/401/401  401/401/401  401/401/401  401/401/401  200/401/401
 Auth.Inspect          required  200/200/401  200/200/401  200/200/401  200/200/401  200/200/401  401/401/401  401/401/401  401/401/401  200/200/401
