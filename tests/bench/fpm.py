@@ -2,6 +2,7 @@
 
 import contextlib
 import grp
+import hashlib
 import os
 import pathlib
 import pwd
@@ -9,7 +10,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import hashlib
 import subprocess
 import time
 

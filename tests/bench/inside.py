@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -110,6 +111,8 @@ def instructions(bench, home, token, calls):
 
 def instructions_row(bench):
     """The worker with one thread, called through its socket."""
+    if shutil.which("valgrind") is None:
+        raise measure.Skipped("there is no valgrind")
     home, token = stands.new_home(bench.build, bench.folder / "instructions", "threads = 1")
     stands.prepare(lambda operation, body: stands.canned_reply(bench.build, home, token, operation, body))
     few, many = (instructions(bench, home, token, calls) for calls in (CALLS, 2 * CALLS))

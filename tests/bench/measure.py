@@ -6,6 +6,10 @@ import statistics
 FIGURES = ("per_s", "p50_us", "p99_us")
 
 
+class Skipped(Exception):
+    """A row cannot be measured here; the text says why."""
+
+
 @dataclasses.dataclass
 class Target:
     """Something that load can be sent to: its name in the tables, the address that operations are below, its headers."""

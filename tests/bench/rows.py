@@ -120,7 +120,8 @@ def curve(bench):
         if stand.peer:
             best_children(stand, kind, usual)
         for connections in CURVE:
-            runs = measure.in_turn(bench.options.rounds, {w: stand.runner(w, kind, connections) for w in stand.targets})
+            rounds = (bench.options.rounds + 1) // 2  # there are ten such points
+            runs = measure.in_turn(rounds, {w: stand.runner(w, kind, connections) for w in stand.targets})
             for who, done in runs.items():
                 found[kind][who].append({"connections": connections, **measure.summary(done)})
     return found

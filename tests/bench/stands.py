@@ -112,7 +112,7 @@ def runner(target, kind, connections, seconds):
 def stored(build, home):
     """What `chatsctl stats` counts: {"messages": N, "chats": N, …}."""
     lines = accounts.chatsctl(build, home, "stats").splitlines()
-    return {name: int(value) for name, value in (line.split() for line in lines) if value.isdigit()}
+    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2 and words[1].isdigit()}
 
 
 class Stand:
@@ -125,7 +125,7 @@ class Stand:
         self.build = build
         self.folder = folder
         self.seconds = options.seconds
-        self.sends = {}  # {contestant: [how many messages were acknowledged, at least, at most]}
+        self.answered = {}  # {(contestant, noun): [how many were acknowledged, at least, at most]}
         self.lighttpd = self.peer = None
         folder.mkdir()
         try:
@@ -153,7 +153,7 @@ class Stand:
         self.targets = {name: self._target(name) for name in contestants}
         if self.peer:
             self._prepare_peer()
-        self.before = self.messages()
+        self.before = self.stored()
 
     def _target(self, name):
         return measure.Target(name, f"http://127.0.0.1:{self.lighttpd.port}/{name}/Chats", bearer(self.token))
@@ -186,33 +186,35 @@ class Stand:
     def runner(self, who, kind, connections):
         """As the function of this name; what was acknowledged is counted."""
         run = runner(self.targets[who], kind, connections, self.seconds)
-        share = {"send": 1, "send-many": 1, "reads": 5}.get(kind)  # of so many requests one sends
+        noun, share = {"create": ("chats", 1), "list": (None, 1), "reads": ("messages", 5)}.get(kind, ("messages", 1))
 
         def counted(number):
             found = run(number)
-            if share:
-                # wrk leaves a round's last request on each connection unanswered.
-                counts = self.sends.setdefault(who, [0, 0])
+            if noun:
+                # Of so many requests one writes. wrk leaves a round's last request on each connection unanswered.
+                counts = self.answered.setdefault((who, noun), [0, 0])
                 counts[0] += max(0, found.requests // share - connections)
                 counts[1] += -(-found.requests // share) + connections
             return found
 
         return counted
 
-    def messages(self):
-        """{contestant: messages that are stored}."""
-        found = {"chats": stored(self.build, self.home)["messages"]}
+    def stored(self):
+        """{(contestant, noun): how many are stored}."""
+        ours = stored(self.build, self.home)
+        found = {("chats", noun): ours[noun] for noun in ("messages", "chats")}
         if self.peer:
-            found["peer"] = self.peer.messages()
+            found["peer", "messages"] = self.peer.messages()
         return found
 
     def verify(self):
-        """Every answer of 200 to a send left one message behind, and the page is the one that was stored."""
-        for who, after in self.messages().items():
-            least, most = self.sends.get(who, (0, 0))
-            found = after - self.before[who]
+        """Every answer of 200 to what writes left one record behind, and the page is the one that was stored."""
+        for (who, noun), after in self.stored().items():
+            least, most = self.answered.get((who, noun), (0, 0))
+            found = after - self.before[who, noun]
             if not least <= found <= most:
-                raise AssertionError(f"{who}: {least} to {most} sends were answered, and {found} messages are stored")
+                raise AssertionError(f"{who}: {least} to {most} {noun} were acknowledged, and {found} are stored")
+        for who in self.targets:
             page = self.call(who, "ListMessages", {"chat_id": LISTED})["messages"]
             if len(page) != PAGE or any(m["text"] != TEXT for m in page):
                 raise AssertionError(f"{who}: the page that was measured is not the one that was stored")
