@@ -31,7 +31,7 @@ static void doctor_examine(struct doctor *doctor)
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && doctor->fetcher.signal == 0; i++) {
         if (checks[i].needs_well && doctor->found != DOCTOR_WELL) {
-            report_skip(checks[i].name, DOCTOR_LATER);
+            report_skip(&doctor->report, checks[i].name, DOCTOR_LATER);
         } else {
             checks[i].check(doctor);
         }
@@ -49,11 +49,7 @@ static int doctor_run(struct doctor *doctor)
         return 2;
     }
     doctor_examine(doctor);
-    if (doctor->report.wrong > 0) {
-        printf("%u wrong\n", doctor->report.wrong);
-    } else {
-        puts("all is well");
-    }
+    report_end(&doctor->report);
     return doctor->report.wrong > 0 ? 1 : 0;
 }
 

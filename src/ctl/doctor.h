@@ -1,8 +1,9 @@
 /*
  * doctor: a service looked at from outside, for `chatsctl doctor`. doctor.c has the order of the checks, the other
  * files the checks: doctor_reach.c who answers at the URL, and by HTTPS; doctor_call.c what the web server does to
- * calls and answers; doctor_host.c what can only be seen on the server itself. Each check is one line of the report, in
- * report.h's words, and one that makes no sense after what was found says that it was not looked at.
+ * calls and answers; doctor_home.c and doctor_workers.c what can only be seen on the server itself. Each check is one
+ * line of the report, in report.h's words, and one that makes no sense after what was found says that it was not looked
+ * at.
  */
 #ifndef CHATS_CTL_DOCTOR_H
 #define CHATS_CTL_DOCTOR_H
@@ -14,6 +15,7 @@
 
 #define DOCTOR_HEALTH "/Chats/Health"
 #define DOCTOR_LATER "mend that first" /* of what makes no sense before */
+#define DOCTOR_ELSEWHERE "no home at %s to look at: run it on the server, as root or as the home's owner"
 
 /* What stands at the URL. */
 enum doctor_found {

@@ -64,13 +64,14 @@ void doctor_check_authorization(struct doctor *doctor)
     doctor_call(doctor, "/Accounts/List", token, 0, &fetched);
     answer_read(&fetched, &answer);
     if (fetched.curl != 0) {
-        report_skip(CALL_AUTHORIZATION, "%s", fetched.said);
+        report_skip(&doctor->report, CALL_AUTHORIZATION, "%s", fetched.said);
     } else if (!answer.ours && fetched.status == 401) {
         report_wrong(&doctor->report, CALL_AUTHORIZATION,
                      "the web server minds that header itself, and refuses tokens");
         report_say("Take its own password off these addresses.");
     } else if (!answer.ours || fetched.status != 401) {
-        report_skip(CALL_AUTHORIZATION, "a made-up token was answered %d %s", fetched.status, answer.id);
+        report_skip(&doctor->report, CALL_AUTHORIZATION, "a made-up token was answered %d %s", fetched.status,
+                    answer.id);
     } else if (strstr(answer.detail, ACCESS_TOKEN_REFUSED) != NULL) {
         report_ok(CALL_AUTHORIZATION, "tokens reach the program; it refused one that was made up");
     } else {
@@ -107,6 +108,13 @@ static void call_say_body(struct doctor *doctor, const struct fetched *fetched, 
     report_mend(report, &room_in_kib, number);
 }
 
+/* Answered, or broken off; it did not just take too long. */
+static bool call_is_refused(const struct fetched *fetched)
+{
+    return fetched->status != 0 || fetched->curl == FETCH_CURL_EMPTY || fetched->curl == FETCH_CURL_SEND ||
+           fetched->curl == FETCH_CURL_RECEIVE;
+}
+
 void doctor_check_body(struct doctor *doctor)
 {
     struct fetched fetched;
@@ -121,8 +129,10 @@ void doctor_check_body(struct doctor *doctor)
                      answer.id, answer.detail);
         report_say("Some workers may have read an older chats.conf: restart them.");
         report_restart(&doctor->report);
-    } else if (doctor->fetcher.signal == 0) {
+    } else if (call_is_refused(&fetched)) {
         call_say_body(doctor, &fetched, bytes);
+    } else {
+        report_skip(&doctor->report, CALL_BODY, "%s", fetched.said);
     }
     fetched_clear(&fetched);
 }
@@ -189,7 +199,7 @@ void doctor_check_builds(struct doctor *doctor)
     struct answer_build told[CALL_AT_ONCE];
     unsigned count = call_ask_builds(doctor, told);
     if (count == 0) {
-        report_skip(CALL_BUILDS, "%s/" OPENAPI_NAME " is not what the program answers", doctor->mount);
+        report_skip(&doctor->report, CALL_BUILDS, "%s/" OPENAPI_NAME " is not what the program answers", doctor->mount);
         return;
     }
     doctor->build = told[0];
@@ -226,7 +236,7 @@ void doctor_check_clock(struct doctor *doctor)
     uint64_t before_s = doctor->health.begun_ns / CALL_NS_PER_S;
     uint64_t after_s = doctor->health.ended_ns / CALL_NS_PER_S;
     if (fetched_header(&doctor->health, "Date", date) == 0 || !fetch_time(date, &server_s)) {
-        report_skip(CALL_CLOCK, "the answer has no Date header");
+        report_skip(&doctor->report, CALL_CLOCK, "the answer has no Date header");
         return;
     }
     uint64_t off_s = server_s < before_s ? before_s - server_s : server_s > after_s ? server_s - after_s : 0;

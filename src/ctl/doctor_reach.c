@@ -227,7 +227,7 @@ void doctor_reach(struct doctor *doctor)
         reach_say_stranger(doctor);
     }
     if (doctor->found == DOCTOR_STRANGER) {
-        report_skip(REACH_PATH, DOCTOR_LATER);
+        report_skip(&doctor->report, REACH_PATH, DOCTOR_LATER);
     } else {
         report_ok(REACH_PATH, "the program is told the whole address");
     }

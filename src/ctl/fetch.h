@@ -20,7 +20,10 @@
 #define FETCH_HEADER_BYTES_MAX 256u     /* with the NUL: a header's value; a longer one is cut */
 
 /* curl's exit statuses that mean something here: curl(1). */
-#define FETCH_CURL_CERTIFICATE 60 /* the server's certificate is not to be trusted */
+#define FETCH_CURL_EMPTY 52       /* the server closed the connection without an answer */
+#define FETCH_CURL_SEND 55        /* it broke the connection off, while curl sent */
+#define FETCH_CURL_RECEIVE 56     /* or waited for the answer */
+#define FETCH_CURL_CERTIFICATE 60 /* its certificate is not to be trusted */
 
 /* Calls are made through one of these. While it is open SIGINT, SIGTERM and SIGHUP wait, and end a call. */
 struct fetcher {

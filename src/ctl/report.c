@@ -45,12 +45,13 @@ void report_ok(const char *check, const char *format, ...)
     va_end(args);
 }
 
-void report_skip(const char *check, const char *format, ...)
+void report_skip(struct report *report, const char *check, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     report_check("not looked at", check, format, args);
     va_end(args);
+    report->skipped++;
 }
 
 void report_wrong(struct report *report, const char *check, const char *format, ...)
@@ -120,4 +121,21 @@ void report_restart(const struct report *report)
     if (report->server != REPORT_LIGHTTPD) {
         report_line("systemctl restart chats.service  # nginx, Apache's mod_proxy_fcgi");
     }
+}
+
+void report_end(const struct report *report)
+{
+    if (report->wrong == 0 && report->skipped == 0) {
+        puts("all is well");
+        return;
+    }
+    if (report->wrong > 0) {
+        printf("%u wrong", report->wrong);
+    } else {
+        fputs("nothing wrong was found", stdout);
+    }
+    if (report->skipped > 0) {
+        printf(", %u not looked at", report->skipped);
+    }
+    putchar('\n');
 }

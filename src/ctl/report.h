@@ -11,7 +11,8 @@ enum report_server { REPORT_APACHE, REPORT_LIGHTTPD, REPORT_NGINX, REPORT_UNKNOW
 
 struct report {
     enum report_server server;
-    unsigned wrong; /* checks that found something */
+    unsigned wrong;   /* checks that found something */
+    unsigned skipped; /* that were not made */
 };
 
 /*
@@ -27,7 +28,8 @@ enum report_server report_server_of(const char *header);
 
 /* A check's line: its name, and what was found. */
 void report_ok(const char *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void report_skip(const char *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_skip(struct report *report, const char *check, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void report_wrong(struct report *report, const char *check, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -38,5 +40,8 @@ void report_mend(const struct report *report, const struct report_mend *mend, co
 
 /* The commands that start the program's processes anew. */
 void report_restart(const struct report *report);
+
+/* The last line. */
+void report_end(const struct report *report);
 
 #endif
