@@ -13,6 +13,7 @@
 #define GI (UINT64_C(1) << 30)
 
 #define PROGRAM_HOME_FILE "chats.home"
+#define BESIDE_PATH_BYTES_MAX (PATH_MAX + 16)
 
 __attribute__((format(printf, 2, 3))) static bool refuse(char problem[CONFIG_PROBLEM_BYTES_MAX], const char *format,
                                                          ...)
@@ -57,16 +58,24 @@ static bool accept_home(const char *name, const char *from, char ret_home[PATH_M
 
 enum beside { BESIDE_FOUND, BESIDE_NONE, BESIDE_REFUSED };
 
+/* The path of the file beside the program, with `suffix`. False: the program has no folder. */
+static bool path_beside(const char *program, const char *suffix, char ret[BESIDE_PATH_BYTES_MAX])
+{
+    const char *slash = strrchr(program, '/');
+    if (!slash || slash - program >= PATH_MAX) {
+        return false;
+    }
+    snprintf(ret, BESIDE_PATH_BYTES_MAX, "%.*s/" PROGRAM_HOME_FILE "%s", (int)(slash - program), program, suffix);
+    return true;
+}
+
 /* The first line of the file beside the program, if there is one. */
 static enum beside home_beside(const char *program, char ret_home[PATH_MAX], char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
-    const char *slash = strrchr(program, '/');
-    char path[PATH_MAX + sizeof PROGRAM_HOME_FILE];
-    if (!slash || slash - program >= PATH_MAX) {
+    char path[BESIDE_PATH_BYTES_MAX];
+    if (!path_beside(program, "", path)) {
         return BESIDE_NONE;
     }
-    snprintf(path, sizeof path, "%.*s/%s", (int)(slash - program), program, PROGRAM_HOME_FILE);
-
     FILE *file = fopen(path, "re");
     if (!file) {
         if (errno == ENOENT) {
@@ -103,6 +112,31 @@ bool config_find_home(const char *program, char ret_home[PATH_MAX], char problem
         break;
     }
     return accept_home(CHATS_LOCALSTATEDIR "/lib/chats", "the build", ret_home, problem);
+}
+
+bool config_home_is_named(const char *program)
+{
+    char path[BESIDE_PATH_BYTES_MAX];
+    const char *named = getenv("CHATS_HOME");
+    return (named && named[0] != '\0') || (path_beside(program, "", path) && access(path, F_OK) == 0);
+}
+
+bool config_name_home(const char *program, const char *home)
+{
+    char path[BESIDE_PATH_BYTES_MAX];
+    char draft[BESIDE_PATH_BYTES_MAX];
+    if (!path_beside(program, "", path) || !path_beside(program, ".new", draft)) {
+        errno = ENOENT;
+        return false;
+    }
+    FILE *file = fopen(draft, "we");
+    if (!file) {
+        return false;
+    }
+    bool written = fprintf(file, "%s\n", home) > 0;
+    written = fflush(file) == 0 && fsync(fileno(file)) == 0 && written;
+    written = fclose(file) == 0 && written;
+    return written && rename(draft, path) == 0;
 }
 
 void config_defaults(struct config *c, const char *home)
@@ -377,11 +411,19 @@ bool config_is_restoring(const char *home)
     return access(path, F_OK) == 0;
 }
 
-bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+bool config_is_made(const char *home)
+{
+    char path[PATH_MAX + sizeof "/" CONFIG_FILE];
+    snprintf(path, sizeof path, "%s/" CONFIG_FILE, home);
+    return access(path, F_OK) == 0;
+}
+
+static bool config_load_file(struct config *c, const char *home, const char *name,
+                             char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     config_defaults(c, home);
-    char path[PATH_MAX + sizeof "/" CONFIG_FILE];
-    snprintf(path, sizeof path, "%s/%s", c->home, CONFIG_FILE);
+    char path[PATH_MAX + sizeof "/" CONFIG_DRAFT_FILE];
+    snprintf(path, sizeof path, "%s/%s", c->home, name);
     FILE *file = fopen(path, "re");
     if (!file) {
         if (errno == ENOENT && config_is_restoring(c->home)) {
@@ -412,6 +454,16 @@ bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM
     free(line);
     fclose(file);
     return loaded;
+}
+
+bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    return config_load_file(c, home, CONFIG_FILE, problem);
+}
+
+bool config_load_draft(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+{
+    return config_load_file(c, home, CONFIG_DRAFT_FILE, problem);
 }
 
 void config_clear(struct config *c)

@@ -13,7 +13,8 @@
 #include "base/log.h"
 
 #define CONFIG_FILE "chats.conf"
-#define CONFIG_RESTORING_FILE "restoring" /* a home with this file is being restored, or that was broken off */
+#define CONFIG_DRAFT_FILE CONFIG_FILE ".new" /* of a home that is being made */
+#define CONFIG_RESTORING_FILE "restoring"    /* a home with this file is being restored, or that was broken off */
 #define CONFIG_RESTORING "it is being restored, or that was broken off: run 'chatsctl restore' again"
 #define CONFIG_ORIGINS_MAX 32
 #define CONFIG_PROXIES_MAX 32
@@ -53,6 +54,13 @@ struct config {
 bool config_find_home(const char *program, char ret_home[PATH_MAX], char problem[CONFIG_PROBLEM_BYTES_MAX])
     __attribute__((warn_unused_result));
 
+/* True if CHATS_HOME, or the file beside the program, names the home: config_find_home does not take the build's. */
+bool config_home_is_named(const char *program) __attribute__((warn_unused_result));
+
+/* Names the home for all later starts: writes the file beside the program, whole or not at all. False: errno says why.
+ */
+bool config_name_home(const char *program, const char *home) __attribute__((warn_unused_result));
+
 /* The defaults, for the home at `home`. */
 void config_defaults(struct config *c, const char *home);
 
@@ -62,6 +70,13 @@ void config_defaults(struct config *c, const char *home);
  */
 bool config_load(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
     __attribute__((warn_unused_result));
+
+/* As config_load, but of the CONFIG_DRAFT_FILE. */
+bool config_load_draft(struct config *c, const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
+    __attribute__((warn_unused_result));
+
+/* True if there is a chats.conf in `home`. */
+bool config_is_made(const char *home) __attribute__((warn_unused_result));
 
 /* True if the home has the file of one that is being restored. */
 bool config_is_restoring(const char *home) __attribute__((warn_unused_result));

@@ -85,6 +85,11 @@ void crypto_random(void *ret, size_t bytes)
     randombytes_buf(ret, bytes);
 }
 
+bool crypto_equal(const void *a, const void *b, size_t bytes)
+{
+    return sodium_memcmp(a, b, bytes) == 0;
+}
+
 void crypto_wipe(void *secret, size_t bytes)
 {
     sodium_memzero(secret, bytes);

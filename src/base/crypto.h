@@ -43,6 +43,9 @@ void crypto_digest_end(struct crypto_digest *digest, uint8_t ret[CRYPTO_DIGEST_B
 /* `bytes` random bytes. */
 void crypto_random(void *ret, size_t bytes);
 
+/* True if both have the same bytes; takes as long where they differ early as where they differ late. */
+bool crypto_equal(const void *a, const void *b, size_t bytes) __attribute__((warn_unused_result));
+
 /* Overwrites a secret that is no longer needed; the compiler does not remove it. */
 void crypto_wipe(void *secret, size_t bytes);
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/timestamp.h"
 #include "http/client.h"
+#include "http/setup.h"
 #include "rpc/rpc.h"
 
 /* How much of a body that is too large is read: a server that cannot hand it over reports a broken connection. */
@@ -357,7 +358,13 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
         .discards = x.discards,
     };
     reply_init(&reply, &sink, &w->out);
-    bool complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, &w->arena, &reply);
+    bool complete;
+    if (!store && setup_is_asked(&request)) {
+        x.begun = true;
+        complete = setup_serve(t, &request, &w->arena);
+    } else {
+        complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, &w->arena, &reply);
+    }
     if (complete) {
         complete = exchange_flush(&x);
     }

@@ -6,12 +6,25 @@
 
 #include "store/store.h"
 
-/* Shows that this host can run a home at `home` (an existing folder): robust mutexes. One sentence in `problem` if not.
- */
-bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX]) __attribute__((warn_unused_result));
+struct store_make {
+    const char *home;     /* where to: absent, empty, or where a making was broken off */
+    const char *settings; /* lines for the end of its chats.conf, each with its newline */
+    /*
+     * Puts the first things into the open store, before the folder counts as a home. False, with one sentence in
+     * `problem`: there will be no home. May be NULL.
+     */
+    bool (*furnish)(void *context, const struct config *config, struct store *store,
+                    char problem[CONFIG_PROBLEM_BYTES_MAX]);
+    void *context;
+};
 
-/* Shows that there is room for a home at config->home (an existing folder). One sentence in `problem` if not. */
-bool store_prove_room(const struct config *config, char problem[CONFIG_PROBLEM_BYTES_MAX])
+/*
+ * Makes a home, mode 0700, after showing that this host can run one (robust mutexes) and has room for it. STORE_OK: it
+ * is whole and on the disk. STORE_EXISTS: it is a home already; nothing was changed. Anything else: why is one sentence
+ * in `problem`, and what was begun has been removed. Killed at any moment: done again, it begins anew. The caller's
+ * umask is to be 077.
+ */
+enum store_status store_make(const struct store_make *order, char problem[CONFIG_PROBLEM_BYTES_MAX])
     __attribute__((warn_unused_result));
 
 /*

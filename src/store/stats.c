@@ -6,26 +6,10 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "store/admin.h"
 #include "store/seek.h"
 #include "store/walk.h"
-
-bool store_prove(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
-{
-    return crypto_init() && gate_prove(home, problem);
-}
-
-bool store_prove_room(const struct config *config, char problem[CONFIG_PROBLEM_BYTES_MAX])
-{
-    const struct env_options options = {
-        .home = config->home,
-        .cache_bytes = config->cache_bytes,
-        .checkpoint_bytes = config->checkpoint_bytes,
-    };
-    return ballast_prove(&options, problem);
-}
 
 void store_insist(struct store *store)
 {

@@ -1,0 +1,3 @@
+#!/bin/sh
+# chats as plain CGI, for hosts without mod_fcgid: the same program. The server starts this in its own folder.
+exec ./chats.fcgi
