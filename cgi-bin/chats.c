@@ -44,6 +44,7 @@ static struct store *home_open(const char *program, struct config *config)
         config_defaults(config, home);
         return NULL;
     }
+    log_set_format(config->log_format);
     log_set_level(config->log_level);
     enum store_status status = store_open(config, &store, problem);
     if (status != STORE_OK) {

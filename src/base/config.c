@@ -151,6 +151,7 @@ void config_defaults(struct config *c, const char *home)
         .checkpoint_s = 60,
         .keep_logs = false,
         .metrics = CONFIG_METRICS_LOOPBACK,
+        .log_format = LOG_FORMAT_TEXT,
         .log_level = LOG_LEVEL_WARNING,
         .password_memory_bytes = 19 * MI,
         .password_passes = 2,
@@ -218,6 +219,16 @@ static void set_metrics(struct config *c, uint64_t value)
     c->metrics = (enum config_metrics)value;
 }
 
+static void set_log_calls(struct config *c, uint64_t value)
+{
+    c->log_calls = value == 1;
+}
+
+static void set_log_format(struct config *c, uint64_t value)
+{
+    c->log_format = (enum log_format)value;
+}
+
 static void set_log_level(struct config *c, uint64_t value)
 {
     c->log_level = (enum log_level)value;
@@ -244,6 +255,8 @@ static const struct key keys[] = {
     {"keep_logs", VALUE_WORD, 0, 0, {"no", "yes"}, set_keep_logs},
     {"metrics", VALUE_WORD, 0, 0, {"loopback", "service", "off"}, set_metrics},
     {"log_level", VALUE_WORD, 0, 0, {"error", "warning", "info", "debug"}, set_log_level},
+    {"log_calls", VALUE_WORD, 0, 0, {"no", "yes"}, set_log_calls},
+    {"log_format", VALUE_WORD, 0, 0, {"text", "json", "journal"}, set_log_format},
     {"allow_origins", VALUE_ORIGINS, 0, 0, {NULL}, NULL},
     {"password_memory", VALUE_SIZE, 8 * MI, GI, {NULL}, set_password_memory},
     {"password_passes", VALUE_COUNT, 1, 10, {NULL}, set_password_passes},
@@ -502,6 +515,14 @@ const char *config_template(void)
            "\n"
            "# What goes to the web server's error log: error, warning, info or debug.\n"
            "#log_level = warning\n"
+           "\n"
+           "# yes: also a line for each call: what was called, by whom, with what result, and how long it took. The "
+           "web\n"
+           "# server has a log of that, too.\n"
+           "#log_calls = no\n"
+           "\n"
+           "# How a line is written: text, json (an object a line) or journal (no time; systemd's journal has it).\n"
+           "#log_format = text\n"
            "\n"
            "# Pages of which origins may call: a list by spaces, like https://www.example.org; empty: all.\n"
            "#allow_origins =\n"

@@ -36,6 +36,8 @@ struct config {
     unsigned checkpoint_s;             /* checkpoint_seconds = 1..86400 */
     bool keep_logs;                    /* keep_logs = yes|no: never remove old log files */
     enum config_metrics metrics;       /* metrics = loopback|service|off */
+    bool log_calls;                    /* log_calls = no|yes: a line for each call */
+    enum log_format log_format;        /* log_format = text|json|journal */
     enum log_level log_level;          /* log_level = error|warning|info|debug */
     char *origins[CONFIG_ORIGINS_MAX]; /* allow_origins = a list by spaces; none: any origin ("*"). Owned */
     size_t origins_count;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/timestamp.h"
+#include "http/calllog.h"
 #include "http/client.h"
 #include "http/setup.h"
 #include "rpc/rpc.h"
@@ -31,6 +32,7 @@ struct exchange {
     struct text origin;
     bool discards;
     bool begun;          /* the server has been sent something */
+    uint64_t sent_bytes; /* of the body */
     struct buffer *head; /* status and headers, held back to leave in one piece with the first of the body */
 };
 
@@ -296,6 +298,7 @@ static bool exchange_body(void *context, const char *data, size_t bytes)
     if (x->discards || bytes == 0) {
         return true;
     }
+    x->sent_bytes += bytes;
     if (x->head->bytes > 0 && bytes <= JOIN_BYTES_MAX) {
         buffer_append(x->head, data, bytes);
         return !x->head->failed && exchange_flush(x);
@@ -370,11 +373,18 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
     }
     if (!complete && !x.begun) {
         complete = exchange_last_resort(&x);
+        reply.result = ERROR_UNAVAILABLE;
     }
     if (!complete) {
         log_debug("an answer was broken off");
     }
+    if (config->log_calls) {
+        calllog_keep(&request, &reply, &w->arena);
+    }
     t->ops->finish(t, complete);
+    if (config->log_calls) {
+        calllog_write(&request, &reply, x.sent_bytes, complete);
+    }
     workspace_recycle(w);
     return reply.sweeps;
 }

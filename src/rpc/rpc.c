@@ -196,21 +196,15 @@ static void render_error(struct reply *reply, const struct error *error)
     rpc_append_error(reply_out(reply), error->kind, error->detail);
 }
 
-/* As figures_call has it. */
-static size_t kind_of(const struct operation *operation, bool described)
-{
-    if (operation == NULL) {
-        return described ? FIGURES_DESCRIPTION : FIGURES_UNKNOWN;
-    }
-    size_t kind = FIGURES_OPERATION + registry_index(operation);
-    return kind < FIGURES_CALLS_MAX ? kind : FIGURES_UNKNOWN;
-}
-
 /* Before the end of the answer leaves: who has it finds it counted. A home that is not open counts nothing. */
-static void count_call(struct store *store, const struct request *request, size_t kind, enum error_kind result)
+static void count_call(const struct call *call, const struct request *request, size_t called, enum error_kind result)
 {
-    if (store != NULL) {
-        figures_call(store_figures(store), kind, result, timestamp_monotonic_ns() - request->began_ns);
+    struct reply *reply = call->reply;
+    reply->called = called;
+    reply->result = result;
+    reply->caller = call->caller;
+    if (call->store != NULL) {
+        figures_call(store_figures(call->store), called, result, timestamp_monotonic_ns() - request->began_ns);
     }
 }
 
@@ -233,15 +227,17 @@ bool rpc_serve(const struct config *config, struct store *store, const struct re
     if (request->method == METHOD_OPTIONS && (operation != NULL || described || request->is_preflight)) {
         reply->code = 204;
         reply->status = "No Content";
-        count_call(store, request, FIGURES_PREFLIGHT, ERROR_NONE);
+        count_call(&call, request, FIGURES_PREFLIGHT, ERROR_NONE);
         return reply_finish(reply);
     }
+    size_t called = described ? FIGURES_DESCRIPTION : FIGURES_UNKNOWN;
     if (described) {
         kind = describe(config, request, reply, &error);
     } else if (operation != NULL) {
+        called = registry_kind(operation);
         kind = run(&call, request, operation);
     }
-    count_call(store, request, kind_of(operation, described), kind);
+    count_call(&call, request, called, kind);
     if (kind != ERROR_NONE) {
         if (operation != NULL && !reply_is_unsent(reply)) {
             log_error("%s.%s: an answer is broken off: %s", operation->service, operation->name, error_row(kind)->id);

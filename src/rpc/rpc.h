@@ -70,6 +70,10 @@ struct reply {
     unsigned retry_s;   /* Retry-After, or 0 */
     bool challenge;     /* WWW-Authenticate: Bearer */
     const char *media;  /* Content-Type, NULL: JSON */
+    /* What was called and what came of it, for the log; of the caller what was found out. */
+    size_t called; /* one of the kinds of calls in base/figures.h */
+    enum error_kind result;
+    struct caller caller;
     bool sweeps;        /* store_auth_sweep is due once this has been sent */
     struct buffer *out; /* what has gathered and not been sent */
     enum reply_mode mode;

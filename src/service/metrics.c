@@ -60,8 +60,8 @@ static void append_series(struct buffer *out, const char *name, const char *labe
                           const struct histogram *histogram, const struct histogram_bounds *bounds, int decimals)
 {
     uint64_t count = 0;
-    char labels[100] = "";
-    char alone[104] = "";
+    char labels[REGISTRY_NAME_BYTES + 20] = "";
+    char alone[REGISTRY_NAME_BYTES + 20] = "";
     if (label != NULL) {
         snprintf(labels, sizeof labels, "%s=\"%s\",", label, of);
         snprintf(alone, sizeof alone, "{%s=\"%s\"}", label, of);
@@ -86,25 +86,6 @@ static void append_histogram(struct buffer *out, const char *name, const char *h
 {
     append_help(out, name, "histogram", help);
     append_series(out, name, NULL, NULL, histogram, bounds, decimals);
-}
-
-/* The name of a kind of call, as the label has it; NULL past the last one. */
-static const char *name_of(size_t kind, char ret[100])
-{
-    static const char *const others[FIGURES_OPERATION] = {
-        [FIGURES_UNKNOWN] = "unknown",
-        [FIGURES_DESCRIPTION] = "openapi.json",
-        [FIGURES_PREFLIGHT] = "preflight",
-    };
-    if (kind < FIGURES_OPERATION) {
-        return others[kind];
-    }
-    const struct operation *operation = kind < FIGURES_CALLS_MAX ? registry_at(kind - FIGURES_OPERATION) : NULL;
-    if (operation == NULL) {
-        return NULL;
-    }
-    snprintf(ret, 100, "%s.%s", operation->service, operation->name);
-    return ret;
 }
 
 /* True if the figure is shown while it is zero, so that its first rise is one. */
@@ -135,15 +116,15 @@ static void append_results(struct buffer *out, size_t kind, const char *name, co
 
 static void append_calls(struct buffer *out, const struct figures *figures)
 {
-    char room[100];
+    char room[REGISTRY_NAME_BYTES];
     const char *name;
     append_help(out, "chats_calls_total", "counter", "Calls that were answered, by operation and result.");
-    for (size_t kind = 0; (name = name_of(kind, room)) != NULL; kind++) {
+    for (size_t kind = 0; (name = registry_kind_name(kind, room)) != NULL; kind++) {
         append_results(out, kind, name, &figures->calls[kind]);
     }
     append_help(out, "chats_call_duration_seconds", "histogram",
                 "Time from a call's headers, read, to its answer, ready to leave.");
-    for (size_t kind = 0; (name = name_of(kind, room)) != NULL; kind++) {
+    for (size_t kind = 0; (name = registry_kind_name(kind, room)) != NULL; kind++) {
         append_series(out, "chats_call_duration_seconds", "operation", name, &figures->calls[kind].took_ns,
                       &figures_call_ns, NS_DECIMALS);
     }

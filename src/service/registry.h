@@ -17,8 +17,13 @@ extern const struct operation_table metrics_operations;  /* metrics.c */
 /* The index-th operation of all tables, NULL past the end. Lives as long as the program. */
 const struct operation *registry_at(size_t index);
 
-/* The place of one of these operations: registry_at gives it back. */
-size_t registry_index(const struct operation *operation);
+#define REGISTRY_NAME_BYTES 100u /* with the NUL */
+
+/* Which of the kinds of calls in base/figures.h this operation is: FIGURES_OPERATION and its place in the list. */
+size_t registry_kind(const struct operation *operation);
+
+/* What a kind of call is named where calls are counted and logged; NULL past the last. In ret, or the program's. */
+const char *registry_kind_name(size_t kind, char ret[REGISTRY_NAME_BYTES]);
 
 /* The operation that is called by this service and name (or alias), spelled as in the row; NULL if there is none. */
 const struct operation *registry_find(struct text service, struct text name);

@@ -56,6 +56,8 @@ static void assert_defaults(const struct config *c)
     assert_false(c->keep_logs);
     assert_int_equal(c->metrics, CONFIG_METRICS_LOOPBACK);
     assert_int_equal(c->log_level, LOG_LEVEL_WARNING);
+    assert_false(c->log_calls);
+    assert_int_equal(c->log_format, LOG_FORMAT_TEXT);
     assert_int_equal(c->origins_count, 0);
     assert_int_equal(c->password_memory_bytes, 19 << 20);
     assert_int_equal(c->password_passes, 2);
@@ -98,7 +100,7 @@ static void the_template_says_the_defaults(void **state)
         }
         line += bytes + 1;
     }
-    assert_int_equal(settings, 13);
+    assert_int_equal(settings, 15);
     assert_true(load(home, text, &c, problem));
     assert_defaults(&c);
     config_clear(&c);
@@ -123,6 +125,8 @@ static void every_key_is_read(void **state)
                      "keep_logs = yes\n"
                      "metrics = off\n"
                      "log_level = debug\n"
+                     "log_calls = yes\n"
+                     "log_format = json\n"
                      "allow_origins = https://a.example http://localhost:8080\n"
                      "password_memory = 64M\n"
                      "password_passes = 3\n"
@@ -138,6 +142,8 @@ static void every_key_is_read(void **state)
     assert_true(c.keep_logs);
     assert_int_equal(c.metrics, CONFIG_METRICS_OFF);
     assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+    assert_true(c.log_calls);
+    assert_int_equal(c.log_format, LOG_FORMAT_JSON);
     assert_int_equal(c.origins_count, 2);
     assert_string_equal(c.origins[0], "https://a.example");
     assert_string_equal(c.origins[1], "http://localhost:8080");
@@ -172,6 +178,9 @@ static void values_are_allowed_up_to_their_edges(void **state)
         "keep_logs = no",
         "metrics = loopback",
         "metrics = service",
+        "log_calls = no",
+        "log_format = text",
+        "log_format = journal",
         "log_level = error",
         "log_level = warning",
         "log_level = info",

@@ -174,14 +174,14 @@ static void a_call_takes_as_long_as_since_its_request_began(void **state)
 static void an_answer_that_breaks_off_is_counted_as_what_broke_it(void **state)
 {
     struct fixture *f = *state;
-    size_t list = registry_index(registry_find(text_of("Chats"), text_of("ListMessages")));
+    size_t list = registry_kind(registry_find(text_of("Chats"), text_of("ListMessages")));
     f->store.messages = 40;
     f->store.text_bytes = 60000;
     f->store.fail_reading = 2;
     f->store.fail_at = 30;
     serve(f, "/Chats/ListMessages", "{\"chat_id\":\"c\",\"limit\":1000}");
     assert_false(f->complete);
-    const struct figures_calls *calls = &f->store.figures.calls[FIGURES_OPERATION + list];
+    const struct figures_calls *calls = &f->store.figures.calls[list];
     assert_int_equal(figures_read(&calls->results[ERROR_NONE]), 0);
     assert_int_equal(figures_read(&calls->results[ERROR_UNAVAILABLE]), 1);
 }
@@ -207,7 +207,7 @@ static void operations_keep_their_places(void **state)
     size_t count = 0;
     (void)state;
     for (; registry_at(count) != NULL; count++) {
-        assert_int_equal(registry_index(registry_at(count)), count);
+        assert_int_equal(registry_kind(registry_at(count)), FIGURES_OPERATION + count);
         assert_true(count >= COUNT(names) || strcmp(registry_at(count)->name, names[count]) == 0);
     }
     assert_in_range(count, COUNT(names), FIGURES_CALLS_MAX - FIGURES_OPERATION);
