@@ -102,7 +102,11 @@ def instructions(bench, home, token, calls):
                 raise AssertionError(f"under callgrind: {answer[:300]} {(folder / 'log').read_text('utf-8')}")
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.wait(60)
+        try:
+            worker.wait(60)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
     found = re.search(r"^(?:totals|summary): (\d+)", counted.read_text("utf-8"), re.MULTILINE)
     if found is None:
         raise AssertionError(f"callgrind says nothing: {(folder / 'log').read_text('utf-8')}")

@@ -161,7 +161,7 @@ class Stand:
     def _replies(self, folder):
         """What the floor answers: as many bytes as the service does while it is measured."""
         bodies = {
-            "CreateChat": {"user_ids": ["jane", "john create-chats-64-0 0 12345"]},
+            "CreateChat": {"user_ids": ["jane", "john create-chats-64-x 0 12345"]},
             "SendMessage": {"chat_id": HOT, "author_id": "jane", "text": TEXT},
             "ListMessages": {"chat_id": LISTED},
         }

@@ -37,8 +37,8 @@ def tree_bytes(bench, home):
     return sum(tree.stat().st_blocks * 512 for tree in home.glob("*.db"))
 
 
-def messages_of(bench, whole):
-    """How many messages to make: far fewer with --quick."""
+def scaled(bench, whole):
+    """How many messages or chats to make: far fewer with --quick."""
     return whole // 100 if bench.options.quick else whole
 
 
@@ -87,7 +87,7 @@ def tree_sizes(store):
 
 def disk_row(bench):
     """One chat is the best case, many in turn the worst: then each tree is filled at many places."""
-    spread = Filled(bench, "spread", bench.deep.messages, SPREAD if not bench.options.quick else SPREAD // 10)
+    spread = Filled(bench, "spread", bench.deep.messages, scaled(bench, SPREAD))
     try:
         ratios, figures = [], {}
         for store, where in ((bench.deep, "in one chat"), (spread, f"by turns in {spread.chats:,} chats")):
