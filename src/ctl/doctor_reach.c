@@ -36,6 +36,14 @@ static const struct report_mend no_execution = {{
         "fastcgi_pass unix:/run/chats/fastcgi.socket;",
 }};
 
+static const struct report_mend permission = {{
+    [REPORT_APACHE] = "# in the <Files> or <Directory> of the program:\n"
+                      "Options +ExecCGI\n"
+                      "Require all granted",
+    [REPORT_LIGHTTPD] = "# url.access-deny must not name these addresses",
+    [REPORT_NGINX] = "# 'deny' must not stand for these addresses",
+}};
+
 static const struct report_mend to_https = {{
     [REPORT_APACHE] = "# in the <VirtualHost *:80>:\n"
                       "Redirect permanent / https://@/",
@@ -107,6 +115,10 @@ static void reach_say_unwell(struct doctor *doctor)
         report_line("chatsctl check    # looks at all; then restore or salvage: man chatsctl");
         return;
     }
+    if (doctor->health.status != 503) {
+        report_say("The web server's error log may say more, or whether something on the way changes calls.");
+        return;
+    }
     report_say("It cannot use its home: the web server's error log has the sentence that says why.");
     report_say("It may not be there, be another user's, lie where the web server serves files from, or be in use by");
     report_say("workers of another version.");
@@ -116,7 +128,7 @@ static void reach_say_unwell(struct doctor *doctor)
     if (!config_load(&config, doctor->home, problem)) {
         report_say("Here chatsctl itself says: %s", problem);
     } else {
-        report_say("Here, on the server, these tell more:");
+        report_say("Here, on the server, this may tell more:");
         report_line("chatsctl stats");
     }
     config_clear(&config);
@@ -126,6 +138,23 @@ static bool reach_is_program_text(struct text body)
 {
     return (body.bytes >= 4 && memcmp(body.data, "\177ELF", 4) == 0) ||
            (body.bytes >= 2 && memcmp(body.data, "#!", 2) == 0);
+}
+
+static void reach_say_nothing_there(struct doctor *doctor)
+{
+    report_wrong(&doctor->report, REACH_SERVICE, "404 by the web server: nothing is mounted at %s", doctor->mount);
+    report_say("Is that the mount, and is the site file of deploy/ enabled? On Debian:");
+    report_line_for(&doctor->report, REPORT_APACHE, "a2enconf chats && systemctl reload apache2");
+    report_line_for(&doctor->report, REPORT_LIGHTTPD, "lighttpd-enable-mod chats && systemctl restart lighttpd");
+    report_line_for(&doctor->report, REPORT_NGINX, "include snippets/chats.conf;    # in the site's server block");
+}
+
+static void reach_say_not_running(struct doctor *doctor)
+{
+    report_wrong(&doctor->report, REACH_SERVICE,
+                 "%d by the web server: the program does not run, or ended before it answered", doctor->health.status);
+    report_say("The web server's error log says why. Where systemd keeps the workers:");
+    report_line("systemctl restart chats.socket; journalctl -u chats");
 }
 
 /* Somebody else answered. */
@@ -147,24 +176,11 @@ static void reach_say_stranger(struct doctor *doctor)
         report_say("Callers send the program's tokens in the same header: take that off these addresses.");
     } else if (status == 403) {
         report_wrong(report, REACH_SERVICE, "403 by the web server: it may not run the program, or nobody may call it");
-        report_mend(report,
-                    &(struct report_mend){{[REPORT_APACHE] = "# in the <Files> or <Directory> of the program:\n"
-                                                             "Options +ExecCGI\n"
-                                                             "Require all granted",
-                                           [REPORT_LIGHTTPD] = "# url.access-deny must not name these addresses",
-                                           [REPORT_NGINX] = "# 'deny' must not stand for these addresses"}},
-                    "");
+        report_mend(report, &permission, "");
     } else if (status == 404) {
-        report_wrong(report, REACH_SERVICE, "404 by the web server: nothing is mounted at %s", doctor->mount);
-        report_say("Is that the mount, and is the site file of deploy/ enabled? On Debian:");
-        report_line("a2enconf chats && systemctl reload apache2");
-        report_line("lighttpd-enable-mod chats && systemctl restart lighttpd");
-        report_line("include snippets/chats.conf;    # in nginx's server block, then systemctl reload nginx");
+        reach_say_nothing_there(doctor);
     } else if (status >= 500) {
-        report_wrong(report, REACH_SERVICE,
-                     "%d by the web server: the program does not run, or ended before it answered", status);
-        report_say("The web server's error log says why. Where systemd keeps the workers:");
-        report_line("systemctl restart chats.socket; journalctl -u chats");
+        reach_say_not_running(doctor);
     } else {
         report_wrong(report, REACH_SERVICE, "status %d and no answer of the program: something else is mounted at %s",
                      status, doctor->mount);

@@ -83,6 +83,18 @@ void report_line(const char *format, ...)
     va_end(args);
 }
 
+static bool report_concerns(const struct report *report, enum report_server server)
+{
+    return report->server == REPORT_UNKNOWN || report->server == server;
+}
+
+void report_line_for(const struct report *report, enum report_server server, const char *line)
+{
+    if (report_concerns(report, server)) {
+        report_line("%s", line);
+    }
+}
+
 static void report_lines(const char *lines, const char *with)
 {
     fputs(REPORT_LINE_INDENT, stdout);
@@ -101,8 +113,7 @@ static void report_lines(const char *lines, const char *with)
 void report_mend(const struct report *report, const struct report_mend *mend, const char *with)
 {
     for (int server = 0; server < REPORT_UNKNOWN; server++) {
-        bool asked = report->server == REPORT_UNKNOWN || (int)report->server == server;
-        if (asked && mend->lines[server] != NULL) {
+        if (report_concerns(report, (enum report_server)server) && mend->lines[server] != NULL) {
             report_say("In %s's configuration, then '%s':", servers[server].name, servers[server].reload);
             report_lines(mend->lines[server], with);
         }
@@ -111,13 +122,8 @@ void report_mend(const struct report *report, const struct report_mend *mend, co
 
 void report_restart(const struct report *report)
 {
-    bool unknown = report->server == REPORT_UNKNOWN;
-    if (unknown || report->server == REPORT_APACHE) {
-        report_line("systemctl restart apache2        # mod_fcgid, mod_cgid");
-    }
-    if (unknown || report->server == REPORT_LIGHTTPD) {
-        report_line("systemctl restart lighttpd");
-    }
+    report_line_for(report, REPORT_APACHE, "systemctl restart apache2        # mod_fcgid, mod_cgid");
+    report_line_for(report, REPORT_LIGHTTPD, "systemctl restart lighttpd");
     if (report->server != REPORT_LIGHTTPD) {
         report_line("systemctl restart chats.service  # nginx, Apache's mod_proxy_fcgi");
     }

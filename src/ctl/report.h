@@ -33,9 +33,13 @@ void report_skip(struct report *report, const char *check, const char *format, .
 void report_wrong(struct report *report, const char *check, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Below it: a sentence; a line to be typed or written; the lines of a mend, with `with` for each '@'. */
+/*
+ * Below it: a sentence; a line to be typed or written; one for that server only; the lines of a mend, with `with` for
+ * each '@'.
+ */
 void report_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void report_line_for(const struct report *report, enum report_server server, const char *line);
 void report_mend(const struct report *report, const struct report_mend *mend, const char *with);
 
 /* The commands that start the program's processes anew. */

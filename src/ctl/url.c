@@ -145,7 +145,7 @@ static const uint8_t *url_ipv4(const struct address *address)
     return memcmp(address->bytes, mapped, sizeof mapped) == 0 ? address->bytes + sizeof mapped : NULL;
 }
 
-bool url_is_loopback(const struct url *url)
+static bool url_is_loopback(const struct url *url)
 {
     static const uint8_t loopback[ADDRESS_BYTES] = {[15] = 1};
     struct address address;

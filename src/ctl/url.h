@@ -39,7 +39,4 @@ void url_format(const struct url *url, char ret[URL_BYTES_MAX]);
  */
 bool url_is_near(const struct url *url) __attribute__((warn_unused_result));
 
-/* The same of this machine alone. */
-bool url_is_loopback(const struct url *url) __attribute__((warn_unused_result));
-
 #endif
