@@ -302,7 +302,7 @@ static struct setup_page set_up(struct setup *s)
     if (!find_place(s) || !make_home(s)) {
         return say(503, SETUP_PAGE_FORM, s->problem);
     }
-    log_warning("setup: made the home '%s' and its first account", s->home);
+    log_warning("setup: the home '%s' has a new service account", s->home);
     if (!setup_code_remove(&s->code)) {
         log_error("setup: cannot remove '%s': %s", s->code.path, strerror(errno));
         return say(200, SETUP_PAGE_DONE, "Remove the file " SETUP_CODE_FILE " by hand: the program may not.");

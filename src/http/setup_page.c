@@ -21,7 +21,7 @@ static const char page_end[] = "  </main>\n"
                                "</html>\n";
 
 static const char page_no_code[] =
-    "    <p>chats is installed here, and has no home yet: the folder with its data.</p>\n"
+    "    <p>chats is installed here, and finds no home: the folder with its data.</p>\n"
     "    <p>Whoever may upload files here can make one. Put a file named <code>" SETUP_CODE_FILE "</code> beside the\n"
     "      program <code>chats.fcgi</code>. Its first line is a code that you make up, of 16 characters or more. Then\n"
     "      open this page again.</p>\n";

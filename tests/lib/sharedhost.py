@@ -116,8 +116,8 @@ class Host:
         (self.root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\n", "utf-8")
 
     def start(self, kind, override=LEAST, options="SymLinksIfOwnerMatch", userdir=False):
-        """kind: fcgid or cgid, the module there is. userdir: jane has no site, but /~jane of another's."""
-        modules = "".join(f"LoadModule {m}_module {self.modules}/mod_{m}.so\n" for m in (*MODULES, kind))
+        """kind: fcgid, cgid or both, the modules there are. userdir: jane has no site, but /~jane of another's."""
+        modules = "".join(f"LoadModule {m}_module {self.modules}/mod_{m}.so\n" for m in (*MODULES, *kind.split()))
         conf = {
             "modules": modules,
             "override": override,
