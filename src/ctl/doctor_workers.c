@@ -48,7 +48,10 @@ static bool worker_exe_is_replaced(long pid, char ret[PATH_MAX])
     }
     ret[bytes] = '\0';
     snprintf(path, sizeof path, "/proc/%ld/root%s", pid, ret);
-    return stat(path, &named) != 0 || named.st_dev != runs.st_dev || named.st_ino != runs.st_ino;
+    if (stat(path, &named) != 0) {
+        return errno == ENOENT || errno == ENOTDIR; /* else it may be there, where we may not look */
+    }
+    return named.st_dev != runs.st_dev || named.st_ino != runs.st_ino;
 }
 
 /*

@@ -25,12 +25,16 @@
 
 bool fetcher_open(struct fetcher *ret)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t ending;
     *ret = (struct fetcher){.signals = -1};
     sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGHUP);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction now;
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            sigaddset(&ending, numbers[i]);
+        }
+    }
     (void)sigprocmask(SIG_BLOCK, &ending, &ret->before);
     ret->signals = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
     return ret->signals >= 0;
@@ -248,7 +252,7 @@ static void fetch_read_said(const struct fetching *fetching, struct fetched *fet
     for (char *line = bytes > 0 ? strsep(&rest, "\n") : NULL; line != NULL; line = strsep(&rest, "\n")) {
         if (strncmp(line, expires, sizeof expires - 1) == 0) {
             is_first = is_first && !fetch_time(line + sizeof expires - 1, &fetched->certificate_end_s);
-        } else if (fetched->said[0] == '\0' && (fetching->pid < 0 || strncmp(line, "curl: ", 6) == 0)) {
+        } else if (fetched->said[0] == '\0' && (fetching->pid < 0 || strncmp(line, "curl: (", 7) == 0)) {
             snprintf(fetched->said, sizeof fetched->said, "%s", line);
             fetch_print_safely(fetched->said);
         }

@@ -25,7 +25,8 @@
 #define FETCH_CURL_RECEIVE 56     /* or waited for the answer */
 #define FETCH_CURL_CERTIFICATE 60 /* its certificate is not to be trusted */
 
-/* Calls are made through one of these. While it is open SIGINT, SIGTERM and SIGHUP wait, and end a call. */
+/* Calls are made through one of these. While it is open SIGINT, SIGTERM and SIGHUP wait, unless ignored, and end a
+ * call. */
 struct fetcher {
     sigset_t before; /* what was blocked */
     int signals;     /* signalfd(2) */
@@ -66,7 +67,7 @@ struct fetched {
 /* False, with errno: the system has no signalfd(2) to give. To be closed in any case. */
 bool fetcher_open(struct fetcher *ret) __attribute__((warn_unused_result));
 
-/* Lets signals through again: the one that came ends the process here, unless it is ignored. */
+/* Lets signals through again: the one that came ends the process here. */
 void fetcher_close(struct fetcher *fetcher);
 
 /* Makes one call, unless a signal has come. *ret is to be cleared in any case. */
