@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -200,18 +199,17 @@ enum store_status ballast_wait_for_room(struct env *env)
     return ballast_settle(env, error == 0);
 }
 
-/* Inside. A limit that the process has from its start: shells and servers set it, not we. */
+/* Inside. */
 static bool ballast_trees_fit(struct env *env)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    if (env->file_bytes_max == RLIM_INFINITY) {
         return true;
     }
     for (int i = 0; i < env->options.trees_count; i++) {
         db_pgno_t last = 0;
         DB_MPOOLFILE *file = env->trees[i]->get_mpf(env->trees[i]);
         if (file->get_last_pgno(file, &last) == 0 &&
-            ((uint64_t)last + 1) * ENV_PAGE_BYTES + BALLAST_LIMIT_MARGIN_BYTES > limit.rlim_cur) {
+            ((uint64_t)last + 1) * ENV_PAGE_BYTES + BALLAST_LIMIT_MARGIN_BYTES > env->file_bytes_max) {
             log_error("the tree '%s' is as large as the limit on the size of files allows (RLIMIT_FSIZE)",
                       env->options.trees[i].name);
             return false;

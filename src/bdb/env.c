@@ -83,6 +83,8 @@ enum store_status env_open(const struct env_options *options, struct env **ret, 
     }
     env->options = *options;
     env->log_fd = -1;
+    struct rlimit limit;
+    env->file_bytes_max = getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
     damage_watch();
     memory_watch();
     (void)db_env_set_func_open(env_open_file); /* always 0 */

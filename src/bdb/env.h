@@ -25,6 +25,7 @@
 #define CHATS_BDB_ENV_H
 
 #include <db.h>
+#include <sys/resource.h>
 
 #include "bdb/gate.h"
 
@@ -76,6 +77,7 @@ struct env_options {
 struct env {
     struct env_options options;
     struct gate *gate;
+    rlim_t file_bytes_max; /* RLIMIT_FSIZE, as it was when the environment was opened */
     /* Under the gate: */
     DB_ENV *handle; /* NULL: not joined */
     DB *trees[ENV_TREES_MAX];

@@ -39,7 +39,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 16384u
-#define GATE_LAYOUT 8u      /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
+#define GATE_LAYOUT 9u      /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_CHATS_CHANGED 256u
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
@@ -95,7 +95,8 @@ struct gate_page {
     _Atomic uint64_t failed_last;
     _Atomic uint32_t trees_failed; /* counts writes and syncs of trees that failed, or may have */
     _Atomic uint32_t trees_again;  /* the count that the last recovery had seen when it wrote the trees again */
-    _Atomic uint32_t wake;         /* futex word: changes when synced or the failed tickets do */
+    _Atomic uint32_t wake;         /* futex word: changes when a sync has ended */
+    _Atomic uint64_t syncing;      /* of the sync that runs, or ran last: its ticket << 5 | its number modulo 32 */
 
     _Atomic uint64_t checkpoint_log_end;
     _Atomic uint64_t checkpoint_at_ns; /* monotonic */

@@ -46,16 +46,54 @@ uint64_t sync_ticket(const struct env *env)
     return atomic_load(&env->gate->page->ticket);
 }
 
+/*
+ * Syncs are numbered modulo 32, and who waits sleeps in the futex under the bit of the sync that covers its ticket:
+ * the one that runs or, if that began before the ticket was taken, the next.
+ */
+#define SYNC_NUMBER_BITS 5u
+#define SYNC_NUMBERS (1u << SYNC_NUMBER_BITS)
+#define SYNC_TICKET(syncing) ((syncing) >> SYNC_NUMBER_BITS)
+#define SYNC_BIT(number) (UINT32_C(1) << ((number) % SYNC_NUMBERS))
+
+static uint32_t sync_bit_of(const struct gate_page *page, uint64_t ticket)
+{
+    uint64_t syncing = atomic_load(&page->syncing);
+    return SYNC_BIT(ticket <= SYNC_TICKET(syncing) ? syncing : syncing + 1);
+}
+
+/* By the leader. What the sync that begins covers. */
+static uint64_t sync_begin(struct gate_page *page)
+{
+    uint64_t number = (atomic_load(&page->syncing) + 1) % SYNC_NUMBERS;
+    uint64_t ticket = atomic_load(&page->ticket);
+    atomic_store(&page->syncing, ticket << SYNC_NUMBER_BITS | number);
+    return ticket;
+}
+
+static void sync_wake(struct gate_page *page, int count, uint32_t bits)
+{
+    syscall(SYS_futex, &page->wake, FUTEX_WAKE_BITSET, count, NULL, NULL, bits);
+}
+
 static void sync_wake_all(struct gate_page *page)
 {
     atomic_fetch_add(&page->wake, 1);
-    syscall(SYS_futex, &page->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+    sync_wake(page, INT32_MAX, FUTEX_BITSET_MATCH_ANY);
 }
 
-static void sync_sleep(struct gate_page *page, uint32_t seen)
+/* When nobody leads any more: one of those whom this sync did not cover is to lead the next. */
+static void sync_wake_covered(struct gate_page *page, uint64_t number)
 {
-    struct timespec recheck = {0, SYNC_RECHECK_MS * 1000000L};
-    syscall(SYS_futex, &page->wake, FUTEX_WAIT, seen, &recheck, NULL, 0);
+    atomic_fetch_add(&page->wake, 1);
+    sync_wake(page, INT32_MAX, SYNC_BIT(number));
+    sync_wake(page, 1, SYNC_BIT(number + 1));
+}
+
+static void sync_sleep(struct gate_page *page, uint32_t seen, uint32_t bits)
+{
+    uint64_t until_ns = timestamp_monotonic_ns() + SYNC_RECHECK_MS * UINT64_C(1000000);
+    struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
+    syscall(SYS_futex, &page->wake, FUTEX_WAIT_BITSET, seen, &until, NULL, bits);
 }
 
 static void sync_raise(_Atomic uint64_t *value, uint64_t to)
@@ -117,7 +155,7 @@ static enum store_status sync_lead(struct env *env)
                                  fault_value(FAULT_SLOW_SYNC_MS) % 1000 * 1000000};
         nanosleep(&pause, NULL);
     }
-    uint64_t ticket = atomic_load(&page->ticket);
+    uint64_t ticket = sync_begin(page);
     uint64_t log_end = atomic_load(&page->log_end);
     if (gate_recovery_wanted(env->gate)) {
         return STORE_OK; /* perhaps for a failed sync: ours would prove nothing. Recovery publishes */
@@ -131,12 +169,11 @@ static enum store_status sync_lead(struct env *env)
         histogram_add(&page->figures.synced_tickets, &figures_tickets, ticket - atomic_load(&page->synced));
         atomic_store(&page->synced_log_end, log_end);
         sync_raise(&page->synced, ticket);
-        sync_wake_all(page);
         return STORE_OK;
     }
     if (error == ENOENT) {
         /* Removed since we read its number: then the log has moved on, and the next look shows where. */
-        sync_sleep(page, atomic_load(&page->wake));
+        sync_sleep(page, atomic_load(&page->wake), FUTEX_BITSET_MATCH_ANY);
         return STORE_OK;
     }
     if (sync_is_shortage(error)) {
@@ -157,17 +194,16 @@ static enum store_status sync_lead(struct env *env)
         ballast_set_full(env); /* blocks that were promised at the write, but are not there */
     }
     gate_want_recovery(env->gate, reason);
-    sync_wake_all(page);
     return STORE_UNAVAILABLE;
 }
 
 /* Takes the lead if nobody has it. */
-static enum store_status sync_try_to_lead(struct env *env, uint32_t wake_seen)
+static enum store_status sync_try_to_lead(struct env *env, uint64_t ticket, uint32_t wake_seen)
 {
     struct gate_page *page = env->gate->page;
     int error = gate_trylock_robust(&page->leader);
     if (error == EBUSY) {
-        sync_sleep(page, wake_seen);
+        sync_sleep(page, wake_seen, sync_bit_of(page, ticket));
         return STORE_OK;
     }
     if (error != 0 && error != EOWNERDEAD) {
@@ -180,7 +216,14 @@ static enum store_status sync_try_to_lead(struct env *env, uint32_t wake_seen)
     } else {
         status = sync_lead(env);
     }
+    uint64_t number = atomic_load(&page->syncing) % SYNC_NUMBERS;
     pthread_mutex_unlock(&page->leader);
+    /* Only now, or who wakes would find a leader, and sleep again. */
+    if (status == STORE_OK && error == 0) {
+        sync_wake_covered(page, number);
+    } else {
+        sync_wake_all(page);
+    }
     return status;
 }
 
@@ -214,7 +257,7 @@ enum store_status sync_wait(struct env *env, uint64_t ticket)
                 env_leave(env);
             }
         } else {
-            status = sync_try_to_lead(env, wake_seen);
+            status = sync_try_to_lead(env, ticket, wake_seen);
         }
         if (status != STORE_OK) {
             return status;

@@ -9,7 +9,8 @@
  *
  * Whoever gets the robust mutex `leader` reads the ticket, then the log's end, fdatasyncs that file (Berkeley DB syncs
  * a log file itself before it goes on to the next, and the name of a new one was synced when it was made: env.c),
- * raises `synced` and wakes the others through the futex word. Waiters look again every 20 ms in case the leader died.
+ * raises `synced` and wakes, through the futex word, those whom it covers, and one of those who came too late for it:
+ * that one leads next. Waiters look again every 20 ms in case the leader died.
  *
  * A failed sync: its tickets are failed for good, whatever recovery does later, and recovery is wanted. Until that is
  * done nobody leads: Linux reports a lost write once and calls the pages clean afterwards (fsync(2), "EIO"), so a
