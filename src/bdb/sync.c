@@ -166,7 +166,8 @@ static enum store_status sync_lead(struct env *env)
     }
     if (error == 0) {
         atomic_fetch_add_explicit(&page->syncs, 1, memory_order_relaxed);
-        histogram_add(&page->figures.synced_tickets, &figures_tickets, ticket - atomic_load(&page->synced));
+        uint64_t synced = atomic_load(&page->synced); /* by a recovery meanwhile it may be more */
+        histogram_add(&page->figures.synced_tickets, &figures_tickets, ticket > synced ? ticket - synced : 0);
         atomic_store(&page->synced_log_end, log_end);
         sync_raise(&page->synced, ticket);
         return STORE_OK;

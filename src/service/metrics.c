@@ -55,16 +55,16 @@ static void append_gauge(struct buffer *out, const char *name, const char *help,
     append_value(out, name, "gauge", help, value, 0);
 }
 
-/* The series of one histogram. label: "operation", whose value is `of`; or NULL. */
-static void append_series(struct buffer *out, const char *name, const char *label, const char *of,
+/* The series of one histogram: of an operation, or NULL. */
+static void append_series(struct buffer *out, const char *name, const char *operation,
                           const struct histogram *histogram, const struct histogram_bounds *bounds, int decimals)
 {
     uint64_t count = 0;
     char labels[REGISTRY_NAME_BYTES + 20] = "";
     char alone[REGISTRY_NAME_BYTES + 20] = "";
-    if (label != NULL) {
-        snprintf(labels, sizeof labels, "%s=\"%s\",", label, of);
-        snprintf(alone, sizeof alone, "{%s=\"%s\"}", label, of);
+    if (operation != NULL) {
+        snprintf(labels, sizeof labels, "operation=\"%s\",", operation);
+        snprintf(alone, sizeof alone, "{operation=\"%s\"}", operation);
     }
     for (size_t i = 0; i <= bounds->count; i++) {
         count += figures_read(&histogram->buckets[i]);
@@ -85,7 +85,7 @@ static void append_histogram(struct buffer *out, const char *name, const char *h
                              const struct histogram_bounds *bounds, int decimals)
 {
     append_help(out, name, "histogram", help);
-    append_series(out, name, NULL, NULL, histogram, bounds, decimals);
+    append_series(out, name, NULL, histogram, bounds, decimals);
 }
 
 /* True if the figure is shown while it is zero, so that its first rise is one. */
@@ -125,8 +125,8 @@ static void append_calls(struct buffer *out, const struct figures *figures)
     append_help(out, "chats_call_duration_seconds", "histogram",
                 "Time from a call's headers, read, to its answer, ready to leave.");
     for (size_t kind = 0; (name = registry_kind_name(kind, room)) != NULL; kind++) {
-        append_series(out, "chats_call_duration_seconds", "operation", name, &figures->calls[kind].took_ns,
-                      &figures_call_ns, NS_DECIMALS);
+        append_series(out, "chats_call_duration_seconds", name, &figures->calls[kind].took_ns, &figures_call_ns,
+                      NS_DECIMALS);
     }
 }
 
