@@ -137,6 +137,7 @@ class Server:
             self.configure()
             if self.launch():
                 return
+        self.stop()  # the workers that do not end with it
         raise AssertionError(f"the server does not start: {self.log_text()}")
 
     def launch(self):
