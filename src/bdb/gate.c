@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -426,9 +427,15 @@ int gate_trylock_robust(pthread_mutex_t *mutex)
     return error;
 }
 
-/* In the child of gate_prove: takes the gate, says so, and waits to be killed. */
-static void gate_prove_child(struct gate_page *page, int said_fd)
+/*
+ * In the child of gate_prove: takes the gate, says so, and waits to be killed. It ends with its parent: it has all its
+ * descriptors, and with them its locks.
+ */
+static void gate_prove_child(struct gate_page *page, pid_t parent, int said_fd)
 {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+        _exit(1);
+    }
     char byte = pthread_mutex_lock(&page->gate) == 0 ? '+' : '-';
     if (write(said_fd, &byte, 1) == 1) {
         for (;;) {
@@ -445,9 +452,10 @@ static bool gate_prove_on(struct gate_page *page, char problem[GATE_PROBLEM_BYTE
         (void)gate_refuse(STORE_UNAVAILABLE, problem, "cannot make a robust shared mutex on this system");
         return false;
     }
+    pid_t parent = getpid();
     pid_t child = fork();
     if (child == 0) {
-        gate_prove_child(page, said[1]);
+        gate_prove_child(page, parent, said[1]);
     }
     close(said[1]);
     char byte = '-';
