@@ -24,12 +24,13 @@
 #define ANSWER_BYTES_MAX (SETUP_PAGE_BYTES_MAX + 2048u)
 
 /* What shared hosts count is memory and room: measured in tests/e2e/test_shared_hosting. */
-static const char settings[] = "# Made for shared hosting: mod_fcgid hands a process one request at a time, and what\n"
-                               "# processes share counts as theirs.\n"
+static const char settings[] = "# Made for shared hosting: mod_fcgid hands a process one request at a time, what\n"
+                               "# processes share counts as theirs, and other users of the machine are strangers.\n"
                                "threads = 1\n"
                                "cache = 4M\n"
                                "checkpoint_bytes = 4M\n"
-                               "auth = required\n";
+                               "auth = required\n"
+                               "metrics = service\n";
 
 /* One visit. */
 struct setup {
