@@ -148,7 +148,8 @@ class Stand:
         else:
             mounts = CGI_FLOOR_MOUNT.format(program=build / "tests" / "bench" / "noop", replies=replies)
         mounts += self.peer.mount if self.peer else ""
-        self.lighttpd = server.Lighttpd(kind, build, self.home, folder / "server", mounts)
+        program = "chats.fcgi" if kind == "fastcgi" else "chats-static"
+        self.lighttpd = server.Lighttpd(kind, build, self.home, folder / "server", mounts, program=program)
         contestants = ("floor", "chats", "peer") if with_peer else ("floor", "chats")
         self.targets = {name: self._target(name) for name in contestants}
         if self.peer:

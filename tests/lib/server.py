@@ -203,17 +203,18 @@ class Server:
 
 
 class Lighttpd(Server):
-    """kind: "fastcgi" or "cgi". extra: lines of configuration added to the end."""
+    """kind: "fastcgi" or "cgi". extra: lines of configuration added to the end. program: the build's that is started."""
 
-    def __init__(self, kind, build, home, folder, extra="", where="beside"):
+    def __init__(self, kind, build, home, folder, extra="", where="beside", program="chats.fcgi"):
         self.kind = kind
+        self.program = program
         self.extra = extra
         super().__init__(build, home, folder, where)
 
     def prepare(self):
         self.log = self.folder / "lighttpd.log"
         paths = {
-            "chats_program": self.build / "cgi-bin" / "chats.fcgi",
+            "chats_program": self.build / "cgi-bin" / self.program,
             "chats_home": self.home,
             "chats_web": TOP / "src" / "web",
         }
