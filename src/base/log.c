@@ -59,12 +59,12 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *line, const c
     }
 }
 
-/* How many bytes the character at the front of t has; 1 where it is none of UTF-8, with *ret_bad then. */
+/* How many bytes the character at the front of t has; 1 where it is none of UTF-8. *ret_bad: that, or a control. */
 static size_t character(struct text t, bool *ret_bad)
 {
     ucs4_t c;
     int bytes = u8_mbtoucr(&c, (const uint8_t *)t.data, t.bytes);
-    *ret_bad = bytes <= 0;
+    *ret_bad = bytes <= 0 || c < 0x20 || (c >= 0x7f && c < 0xa0);
     return bytes > 0 ? (size_t)bytes : 1;
 }
 
@@ -74,15 +74,14 @@ static void put_text(struct line *line, struct text t, bool quoted)
     while (t.bytes > 0) {
         bool bad;
         size_t bytes = character(t, &bad);
-        unsigned char first = (unsigned char)*t.data;
-        bool escaped = quoted && (first == '"' || first == '\\');
+        bool escaped = quoted && (*t.data == '"' || *t.data == '\\');
         if (bytes + escaped > room(line)) {
             return;
         }
         if (escaped) {
             line->data[line->bytes++] = '\\';
         }
-        if (first < 0x20 || first == 0x7f || (bad && line->format == LOG_FORMAT_JSON)) {
+        if (bad) {
             line->data[line->bytes++] = '?';
         } else {
             memcpy(line->data + line->bytes, t.data, bytes);

@@ -2,7 +2,8 @@
  * log: one line to standard error, which a web server keeps as its own error log. Never message texts, tokens, secrets.
  *
  * A line is cut at 1,000 bytes, below PIPE_BUF, so that lines of several processes do not mix; what is cut is still of
- * its format. Bytes that could begin a line of their own or move a terminal's cursor become '?'.
+ * its format. What could begin a line of its own or move a terminal's cursor becomes '?': control characters (Unicode's
+ * Cc), and bytes that are no UTF-8.
  */
 #ifndef CHATS_BASE_LOG_H
 #define CHATS_BASE_LOG_H

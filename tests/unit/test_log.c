@@ -242,6 +242,46 @@ static void pairs_that_do_not_fit_are_cut_or_left_out(void **state)
     }
 }
 
+/* C0, DEL and C1, as bytes and as UTF-8: CSI is ESC [, U+009B and 0x9B. What is no UTF-8 may be any of them. */
+static void nothing_that_moves_a_terminals_cursor_gets_through(void **state)
+{
+    static const char *const rows[][2] = {
+        {"\x1b[2J", "?[2J"},
+        {"\x9b"
+         "2J",
+         "?2J"},
+        {"\x80\x84\x85\x9f", "????"},
+        {"\xc2\x9b"
+         "2J",
+         "?2J"},
+        {"\xc2\x80\xc2\x85\xc2\x9f", "???"},
+        {"\xc2\xa0\xc3\x9b\xe2\x80\x9b", "\xc2\xa0\xc3\x9b\xe2\x80\x9b"},
+        {"caf\xe9\xff", "caf??"},
+        {"cut\xe2\x80", "cut??"},
+        {"\x7f\r\n", "???"},
+    };
+    struct said said;
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct log_pair pair = {"id", LOG_TEXT, text_of(rows[i][0]), 0};
+        char expected[200];
+        snprintf(expected, sizeof expected, "<3>%s\n", rows[i][1]);
+        log_set_format(LOG_FORMAT_JOURNAL);
+        catch (say_error, rows[i][0], &said);
+        assert_string_equal(said.data, expected);
+        log_set_format(LOG_FORMAT_TEXT);
+        catch (say_error, rows[i][0], &said);
+        assert_non_null(strstr(said.data, expected + 3));
+        say_pairs(&pair, 1, &said);
+        assert_non_null(strstr(said.data, rows[i][1]));
+        log_set_format(LOG_FORMAT_JSON);
+        say_pairs(&pair, 1, &said);
+        struct json_object *object = parsed(&said);
+        assert_string_equal(string_of(object, "id"), rows[i][1]);
+        json_object_put(object);
+    }
+}
+
 static void facts_are_told_whatever_the_level(void **state)
 {
     struct said said;
@@ -354,6 +394,7 @@ int main(void)
         TEST(a_line_that_is_cut_is_of_its_format_still),
         TEST(pairs_are_quoted_where_they_have_to_be),
         TEST(pairs_that_do_not_fit_are_cut_or_left_out),
+        TEST(nothing_that_moves_a_terminals_cursor_gets_through),
         TEST(facts_are_told_whatever_the_level),
         TEST(a_call_is_one_line_without_what_was_said_in_it),
         TEST(the_longest_names_leave_a_calls_line_whole_but_for_themselves),
