@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #define IPV6_SUBSCRIBER_BYTES 8u
 
@@ -27,6 +28,25 @@ bool address_parse(struct text t, struct address *ret)
     return true;
 }
 
+bool address_parse_host(struct text host, struct address *ret)
+{
+    if (host.bytes > 0 && host.data[0] == '[') {
+        return host.data[host.bytes - 1] == ']' && memchr(host.data, ':', host.bytes) != NULL &&
+               address_parse((struct text){host.data + 1, host.bytes - 2}, ret);
+    }
+    return (host.bytes == 0 || memchr(host.data, ':', host.bytes) == NULL) && address_parse(host, ret);
+}
+
+bool address_is_localhost(struct text host)
+{
+    struct text name = TEXT_LITERAL("localhost");
+    if (host.bytes < name.bytes) {
+        return false;
+    }
+    size_t before = host.bytes - name.bytes;
+    return strncasecmp(host.data + before, name.data, name.bytes) == 0 && (before == 0 || host.data[before - 1] == '.');
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return memcmp(a->bytes, b->bytes, ADDRESS_BYTES) == 0;
@@ -35,11 +55,16 @@ bool address_equal(const struct address *a, const struct address *b)
 bool address_is_loopback(const struct address *a)
 {
     static const uint8_t v6[ADDRESS_BYTES] = {[ADDRESS_BYTES - 1] = 1};
-    bool is_v4 = memcmp(a->bytes, mapped_prefix, sizeof mapped_prefix) == 0;
-    return (is_v4 && a->bytes[sizeof mapped_prefix] == 127) || memcmp(a->bytes, v6, sizeof v6) == 0;
+    const uint8_t *v4 = address_ipv4(a);
+    return v4 != NULL ? v4[0] == 127 : memcmp(a->bytes, v6, sizeof v6) == 0;
+}
+
+const uint8_t *address_ipv4(const struct address *a)
+{
+    return memcmp(a->bytes, mapped_prefix, sizeof mapped_prefix) == 0 ? a->bytes + sizeof mapped_prefix : NULL;
 }
 
 size_t address_subscriber_bytes(const struct address *a)
 {
-    return memcmp(a->bytes, mapped_prefix, sizeof mapped_prefix) == 0 ? ADDRESS_BYTES : IPV6_SUBSCRIBER_BYTES;
+    return address_ipv4(a) != NULL ? ADDRESS_BYTES : IPV6_SUBSCRIBER_BYTES;
 }

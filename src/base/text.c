@@ -23,6 +23,23 @@ int text_compare(struct text a, struct text b)
     return (a.bytes > b.bytes) - (a.bytes < b.bytes);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct text text_trimmed(struct text t)
+{
+    while (t.bytes > 0 && is_blank(t.data[0])) {
+        t.data++;
+        t.bytes--;
+    }
+    while (t.bytes > 0 && is_blank(t.data[t.bytes - 1])) {
+        t.bytes--;
+    }
+    return t;
+}
+
 bool text_is_utf8(struct text t)
 {
     return t.bytes == 0 || u8_check((const uint8_t *)t.data, t.bytes) == NULL;

@@ -29,6 +29,9 @@ bool text_equal(struct text a, struct text b);
 /* As memcmp, and a prefix sorts first: below 0, 0, above 0. */
 int text_compare(struct text a, struct text b);
 
+/* t without the spaces and tabs around it, which HTTP takes for nothing: RFC 9110 section 5.6.3. */
+struct text text_trimmed(struct text t);
+
 /* True if the bytes are UTF-8 by RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. The empty text is. */
 bool text_is_utf8(struct text t);
 

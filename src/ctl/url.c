@@ -20,16 +20,6 @@ static bool url_refuse(char problem[URL_PROBLEM_BYTES_MAX], const char *why)
     return false;
 }
 
-/* The address that the host is, if it is one. */
-static bool url_address(const struct url *url, struct address *ret)
-{
-    struct text host = text_of(url->host);
-    if (host.bytes > 2 && host.data[0] == '[') {
-        host = (struct text){host.data + 1, host.bytes - 2};
-    }
-    return address_parse(host, ret);
-}
-
 /* Takes the host off *z. */
 static bool url_take_host(const char **z, struct url *url)
 {
@@ -47,7 +37,7 @@ static bool url_take_host(const char **z, struct url *url)
     url->host[bytes] = '\0';
     *z += bytes;
     struct address address;
-    return !bracketed || url_address(url, &address);
+    return !bracketed || address_parse_host(text_of(url->host), &address);
 }
 
 /* Takes ":8443" off *z, if it is there. */
@@ -131,29 +121,11 @@ void url_format(const struct url *url, char ret[URL_BYTES_MAX])
     snprintf(ret, URL_BYTES_MAX, "%s%s", origin, url->path);
 }
 
-static bool url_has_suffix(const char *z, const char *suffix)
+bool url_is_loopback(const struct url *url)
 {
-    size_t bytes = strlen(z);
-    size_t suffix_bytes = strlen(suffix);
-    return bytes >= suffix_bytes && strcmp(z + bytes - suffix_bytes, suffix) == 0;
-}
-
-/* The four bytes of an IPv4 address, which is held as RFC 4291 section 2.5.5.2 says; NULL: it is none. */
-static const uint8_t *url_ipv4(const struct address *address)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(address->bytes, mapped, sizeof mapped) == 0 ? address->bytes + sizeof mapped : NULL;
-}
-
-static bool url_is_loopback(const struct url *url)
-{
-    static const uint8_t loopback[ADDRESS_BYTES] = {[15] = 1};
     struct address address;
-    if (!url_address(url, &address)) {
-        return strcmp(url->host, "localhost") == 0 || url_has_suffix(url->host, ".localhost");
-    }
-    const uint8_t *v4 = url_ipv4(&address);
-    return v4 != NULL ? v4[0] == 127 : memcmp(address.bytes, loopback, sizeof loopback) == 0;
+    struct text host = text_of(url->host);
+    return address_parse_host(host, &address) ? address_is_loopback(&address) : address_is_localhost(host);
 }
 
 bool url_is_near(const struct url *url)
@@ -162,10 +134,10 @@ bool url_is_near(const struct url *url)
     if (url_is_loopback(url)) {
         return true;
     }
-    if (!url_address(url, &address)) {
+    if (!address_parse_host(text_of(url->host), &address)) {
         return false;
     }
-    const uint8_t *v4 = url_ipv4(&address);
+    const uint8_t *v4 = address_ipv4(&address);
     if (v4 != NULL) {
         return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16) || (v4[0] == 192 && v4[1] == 168) ||
                (v4[0] == 169 && v4[1] == 254);

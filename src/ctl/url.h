@@ -32,6 +32,9 @@ void url_origin(const struct url *url, char ret[URL_ORIGIN_BYTES_MAX]);
 /* The origin and the mount's path, without a slash at its end. */
 void url_format(const struct url *url, char ret[URL_BYTES_MAX]);
 
+/* True for this machine itself: localhost, the names below it, and loopback addresses. */
+bool url_is_loopback(const struct url *url) __attribute__((warn_unused_result));
+
 /*
  * True if nobody but this machine or its local network is on the way: localhost (RFC 6761 section 6.3) and literal
  * addresses that are loopback, private or link-local (RFC 1122, 1918, 3927, 4193, 4291). Other names are far: they are

@@ -21,8 +21,9 @@ typedef const char *client_meta_fn(void *context, const char *name);
 
 /*
  * True if a program of this machine calls, for itself: REMOTE_ADDR is a loopback address and none of the configured
- * proxies, and no header says that a proxy handed the call on (Forwarded, X-Forwarded-For, X-Real-IP, Via). A proxy
- * that says nothing is not told from such a program.
+ * proxies; no header says that a proxy handed the call on (Forwarded, Via, X-Real-IP and their like); and Host, if
+ * there is one, is localhost, a name below it or an address, so no name that a page of somebody else's gave this
+ * machine. A proxy that says nothing is not told from such a program.
  */
 bool client_is_local(const struct config *config, client_meta_fn *meta, void *context);
 

@@ -64,18 +64,6 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-static struct text trimmed(struct text t)
-{
-    while (t.bytes > 0 && is_space(t.data[0])) {
-        t.data++;
-        t.bytes--;
-    }
-    while (t.bytes > 0 && is_space(t.data[t.bytes - 1])) {
-        t.bytes--;
-    }
-    return t;
-}
-
 static bool equal_ignoring_case(struct text t, const char *z)
 {
     return t.bytes == strlen(z) && strncasecmp(t.data, z, t.bytes) == 0;
@@ -83,7 +71,7 @@ static bool equal_ignoring_case(struct text t, const char *z)
 
 static enum media_type read_media(const char *content_type)
 {
-    struct text type = trimmed((struct text){content_type, strcspn(content_type, ";")});
+    struct text type = text_trimmed((struct text){content_type, strcspn(content_type, ";")});
     if (equal_ignoring_case(type, "application/x-www-form-urlencoded")) {
         return MEDIA_FORM;
     }
@@ -103,7 +91,7 @@ static void read_bearer(struct transport *t, struct request *request)
         value = meta(t, "REDIRECT_HTTP_AUTHORIZATION");
     }
     request->has_authorization = *value != '\0';
-    struct text rest = trimmed(text_of(value));
+    struct text rest = text_trimmed(text_of(value));
     struct text scheme = {rest.data, 0};
     while (scheme.bytes < rest.bytes && !is_space(rest.data[scheme.bytes])) {
         scheme.bytes++;
@@ -112,7 +100,7 @@ static void read_bearer(struct transport *t, struct request *request)
         return;
     }
     request->has_bearer = true;
-    request->bearer = trimmed((struct text){rest.data + scheme.bytes, rest.bytes - scheme.bytes});
+    request->bearer = text_trimmed((struct text){rest.data + scheme.bytes, rest.bytes - scheme.bytes});
 }
 
 static void drain(struct transport *t)

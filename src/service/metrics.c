@@ -6,7 +6,8 @@
 /*
  * Chats.Metrics: what base/figures.h counts, in Prometheus's text exposition format 0.0.4
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). The figures are the home's: no namespace and no id is
- * among them. It takes no gate, so that it answers when nothing else does.
+ * among them. It takes no gate, so that it answers when nothing else does; only a token that comes with the call is
+ * looked up before, as for any operation.
  */
 
 #define MEDIA "text/plain; version=0.0.4; charset=utf-8"

@@ -79,7 +79,9 @@ def parse_response(data, head_only):
 
 def request_bytes(method, target, headers, body, content_length, chunked):
     """The request as it goes over the wire."""
-    head = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", "Connection: close"]
+    head = [f"{method} {target} HTTP/1.1", "Connection: close"]
+    if not any(name == "Host" for name, _ in headers):
+        head.append("Host: 127.0.0.1")
     head += [f"{name}: {value}" for name, value in headers]
     if chunked:
         head.append("Transfer-Encoding: chunked")

@@ -139,6 +139,18 @@ static void assert_format(uint64_t ns, const char *expected)
     assert_string_equal(z, expected);
 }
 
+static void spaces_and_tabs_around_a_text_are_taken_off(void **state)
+{
+    static const char *const rows[][2] = {
+        {"", ""}, {" ", ""}, {"\t \t", ""}, {"a", "a"}, {" \ta b\t ", "a b"}, {"\na\r", "\na\r"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_true(text_equal(text_trimmed(text_of(rows[i][0])), text_of(rows[i][1])));
+    }
+    assert_int_equal(text_trimmed((struct text){NULL, 0}).bytes, 0);
+}
+
 static void a_time_has_nine_fraction_digits_in_utc(void **state)
 {
     (void)state;
@@ -354,6 +366,7 @@ int main(void)
         cmocka_unit_test(an_id_has_no_control_characters),
         cmocka_unit_test(an_id_is_utf8),
         cmocka_unit_test(texts_compare_as_bytes_and_a_prefix_sorts_first),
+        cmocka_unit_test(spaces_and_tabs_around_a_text_are_taken_off),
         cmocka_unit_test(a_time_has_nine_fraction_digits_in_utc),
         cmocka_unit_test(what_was_written_is_read_back),
         cmocka_unit_test(a_later_time_sorts_later_as_text),

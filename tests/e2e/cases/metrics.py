@@ -5,6 +5,10 @@ from lib.accounts import bearer
 from lib.suite import Skip, case, equal
 
 METRICS = ("Chats.Metrics",)
+HANDED_ON = (  # what proxies add
+    *("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port"),
+    *("X-Forwarded-Server", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"),
+)
 
 
 def figures(t):
@@ -102,9 +106,10 @@ def _(t):
     shop = bearer(accounts.issue(t.lane.build, home.variant.home, "shop"))
     for path in ("/chats/metrics", "/chats/Chats/Metrics", "/v1/chats/Metrics"):
         home.text(home.call("GET", path))
-    for header in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "Origin"):
-        handed_on = [(header, "https://a.example" if header == "Origin" else "192.0.2.1")]
+    for header, value in (*((name, "192.0.2.1") for name in HANDED_ON), ("Origin", "https://a.example"), ("Host", "a.example")):
+        handed_on = [(header, value)]
         home.error(home.get("Metrics", handed_on), "UNAUTHORIZED")
         home.text(home.get("Metrics", handed_on + shop))
+    home.text(home.get("Metrics", [("Host", "chats.localhost:8080")]))
     head = home.call("HEAD", "/chats/metrics")
     equal((head.status, head.body), (200, b""), "status and body of HEAD")
