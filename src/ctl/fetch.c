@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/timestamp.h"
+#include "ctl/url.h"
 
 #define FETCH_CONNECT_LIMIT_S 10u
 #define FETCH_GRACE_S 5u /* curl ends by itself at FETCH_LIMIT_S; this much later it is ended */
@@ -98,6 +99,8 @@ static int fetch_body(size_t bytes)
 static int fetch_config(const struct fetcher *fetcher, const struct fetch_call *call)
 {
     struct buffer config;
+    struct url url;
+    char problem[URL_PROBLEM_BYTES_MAX];
     buffer_init(&config, FETCH_READ_BYTES);
     buffer_printf(&config,
                   "url = \"%s%s\"\nproto = \"=http,https\"\nconnect-timeout = %u\nmax-time = %u\n"
@@ -107,6 +110,9 @@ static int fetch_config(const struct fetcher *fetcher, const struct fetch_call *
     if (strncmp(call->url, "https:", 6) == 0) {
         /* Since curl 7.88; an older one says that it knows no such variable, and goes on. */
         buffer_append_z(&config, "write-out = \"%{stderr}%{certs}\"\n");
+    }
+    if (url_parse(call->url, &url, problem) && url_is_near(&url)) {
+        buffer_append_z(&config, "noproxy = \"*\"\n"); /* a proxy has nothing to do with who is that near */
     }
     if (fetcher->insecure) {
         buffer_append_z(&config, "insecure\n");

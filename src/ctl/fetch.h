@@ -1,8 +1,8 @@
 /*
- * fetch: HTTP calls, made by the program curl: so proxies, certificates and name services are what they are for
- * everybody on this machine, and no TLS library is loaded. No shell is involved, and what is asked goes to curl on its
- * standard input: nothing of it is in a list of processes. Redirects are not followed. Answers have limits of time and
- * size.
+ * fetch: HTTP calls, made by the program curl: so certificates, name services and proxies (but to who is near: url.h)
+ * are what they are for everybody on this machine, and no TLS library is loaded. No shell is involved, and what is
+ * asked goes to curl on its standard input: nothing of it is in a list of processes. Redirects are not followed.
+ * Answers have limits of time and size.
  */
 #ifndef CHATS_CTL_FETCH_H
 #define CHATS_CTL_FETCH_H
