@@ -210,8 +210,9 @@ static void request_read(struct exchange *x, struct buffer *body, struct request
 /* A home that the server would serve the files of is not used. */
 static bool home_is_exposed(struct transport *t, const struct config *config)
 {
-    bool exposed = docroot_holds(&t->docroots[0], meta(t, "DOCUMENT_ROOT"), config->home);
-    return docroot_holds(&t->docroots[1], meta(t, "CONTEXT_DOCUMENT_ROOT"), config->home) || exposed;
+    return docroot_holds(&t->docroots[0], meta(t, "DOCUMENT_ROOT"), config->home) ||
+           docroot_holds(&t->docroots[1], meta(t, "CONTEXT_DOCUMENT_ROOT"), config->home) ||
+           docroot_holds_beside(&t->docroots[2], meta(t, "SCRIPT_FILENAME"), config->home);
 }
 
 /* Contract, section 7. Credentials are never allowed: tokens travel in a header that the page sets itself. */
@@ -350,11 +351,12 @@ bool http_serve(struct transport *t, const struct config *config, struct store *
     };
     reply_init(&reply, &sink, &w->out);
     bool complete;
-    if (!store && setup_is_asked(&request)) {
-        x.begun = true;
-        complete = setup_serve(t, &request, &w->arena);
+    store = home_is_exposed(t, config) ? NULL : store;
+    if (setup_is_asked(&request, store != NULL)) {
+        const struct setup_visit visit = {t, &request, config, store, &w->arena};
+        complete = setup_serve(&visit, x.head);
     } else {
-        complete = rpc_serve(config, home_is_exposed(t, config) ? NULL : store, &request, &w->arena, &reply);
+        complete = rpc_serve(config, store, &request, &w->arena, &reply);
     }
     if (complete) {
         complete = exchange_flush(&x);

@@ -21,7 +21,6 @@
 #include "store/auth.h"
 
 #define HOME_NAME "chats-home"
-#define ANSWER_BYTES_MAX (SETUP_PAGE_BYTES_MAX + 2048u)
 
 /* What shared hosts count is memory and room: measured in tests/e2e/test_shared_hosting. */
 static const char settings[] = "# Made for shared hosting: mod_fcgid hands a process one request at a time, what\n"
@@ -34,14 +33,13 @@ static const char settings[] = "# Made for shared hosting: mod_fcgid hands a pro
 
 /* One visit. */
 struct setup {
-    struct transport *transport;
-    const struct request *request;
-    struct arena *arena;
+    const struct setup_visit *visit;
     char program[PATH_MAX];
     char folder[PATH_MAX]; /* the program's */
     char home[PATH_MAX];   /* what is to be made */
     struct setup_code code;
     struct setup_form form;
+    int status;                             /* of what went wrong in the making */
     char problem[CONFIG_PROBLEM_BYTES_MAX]; /* for the page */
 };
 
@@ -64,6 +62,22 @@ static bool find_program(char ret[PATH_MAX])
     return bytes > 0;
 }
 
+static void find_folder(const char *program, char ret[PATH_MAX])
+{
+    snprintf(ret, PATH_MAX, "%.*s", (int)(strrchr(program, '/') - program), program);
+}
+
+static bool code_adds_account(const char *program)
+{
+    char folder[PATH_MAX];
+    char problem[CONFIG_PROBLEM_BYTES_MAX];
+    struct setup_code code;
+    find_folder(program, folder);
+    bool adds = setup_code_open(folder, &code, problem) == SETUP_CODE_READY && code.adds_account;
+    setup_code_close(&code);
+    return adds;
+}
+
 /* True if `name` is the last segment of the path. */
 static bool ends_with(struct text path, struct text name)
 {
@@ -76,7 +90,7 @@ static bool ends_with(struct text path, struct text name)
     return path.bytes == name.bytes || path.data[path.bytes - name.bytes - 1] == '/';
 }
 
-bool setup_is_asked(const struct request *request)
+bool setup_is_asked(const struct request *request, bool has_store)
 {
     char program[PATH_MAX];
     char home[PATH_MAX];
@@ -84,7 +98,10 @@ bool setup_is_asked(const struct request *request)
     if (!ends_with(request->path, TEXT_LITERAL(SETUP_ADDRESS)) || !find_program(program)) {
         return false;
     }
-    return !config_find_home(program, home, problem) || !config_is_made(home);
+    if (has_store) {
+        return code_adds_account(program);
+    }
+    return !config_find_home(program, home, problem) || (!config_is_made(home) && !config_is_restoring(home));
 }
 
 /* --- where the home is to lie */
@@ -130,16 +147,18 @@ static void resolve(char path[PATH_MAX])
 
 static const char *meta(const struct setup *s, const char *name)
 {
-    const char *value = s->transport->ops->getenv(s->transport, name);
+    struct transport *t = s->visit->transport;
+    const char *value = t->ops->getenv(t, name);
     return value ? value : "";
 }
 
 static bool lies_in_web(const struct setup *s)
 {
-    struct docroot docroots[3] = {{.holds_home = false}};
+    struct docroot docroots[4] = {{.holds_home = false}};
     return docroot_holds(&docroots[0], meta(s, "DOCUMENT_ROOT"), s->home) ||
            docroot_holds(&docroots[1], meta(s, "CONTEXT_DOCUMENT_ROOT"), s->home) ||
-           docroot_holds(&docroots[2], s->folder, s->home);
+           docroot_holds_beside(&docroots[2], meta(s, "SCRIPT_FILENAME"), s->home) ||
+           docroot_holds(&docroots[3], s->folder, s->home);
 }
 
 /* s->home. False: there is no good place, or it is named badly. */
@@ -221,11 +240,12 @@ static bool deny_web(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
     return true;
 }
 
-static bool add_account(const struct setup *s, const struct config *config, struct store *store,
+static bool add_account(struct setup *s, const struct config *config, struct store *store,
                         char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     char hash[CRYPTO_PASSWORD_HASH_BYTES_MAX];
     struct slot slot;
+    s->status = 503;
     if (!slots_take(config->home, SLOTS_WAIT_MS, &slot)) {
         return refuse(problem, "too many secrets are being checked at the moment: try again");
     }
@@ -238,15 +258,20 @@ static bool add_account(const struct setup *s, const struct config *config, stru
         .id = s->form.account, .type = ACCOUNT_SERVICE, .hash = text_of(hash), .created_at_ns = timestamp_now_ns()};
     enum store_status status = store_account_add(store, TEXT_LITERAL(ACCESS_NAMESPACE_DEFAULT), &account);
     if (status == STORE_CONFLICT) {
+        s->status = 409;
         return refuse(problem, "there is already an account of that name: take another");
     }
-    return status == STORE_OK || refuse(problem, "the account was not stored: %s", store_status_name(status));
+    if (status != STORE_OK) {
+        return refuse(problem, "the account was not stored: %s", store_status_name(status));
+    }
+    s->status = 500;
+    return true;
 }
 
 static bool furnish(void *context, const struct config *config, struct store *store,
                     char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
-    const struct setup *s = context;
+    struct setup *s = context;
     if (!deny_web(config->home, problem) || !add_account(s, config, store, problem)) {
         return false;
     }
@@ -257,26 +282,27 @@ static bool furnish(void *context, const struct config *config, struct store *st
     return true;
 }
 
-/* Whoever knows the code has the files: a home that lies there already is taken, with an account more. */
-static bool adopt(struct setup *s, char problem[CONFIG_PROBLEM_BYTES_MAX])
+static bool make_home(struct setup *s, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
-    struct config config;
-    struct store *store = NULL;
-    bool adopted = false;
-    if (config_load(&config, s->home, problem) && store_open(&config, &store, problem) == STORE_OK) {
-        adopted = furnish(s, &config, store, problem);
-        store_close(store);
+    const struct store_make order = {.home = s->home, .settings = settings, .furnish = furnish, .context = s};
+    s->status = 500;
+    enum store_status status = store_make(&order, problem);
+    if (status == STORE_EXISTS) {
+        /* It may be another site's: nobody gets an account there unasked. */
+        s->status = 403;
+        return refuse(problem,
+                      "there is a home at %.200s already: name it, or another, in a file chats.home beside the "
+                      "program",
+                      s->home);
     }
-    config_clear(&config);
-    return adopted;
+    return status == STORE_OK;
 }
 
-static bool make_home(struct setup *s)
+static bool make(struct setup *s)
 {
     char problem[CONFIG_PROBLEM_BYTES_MAX] = "";
-    const struct store_make order = {.home = s->home, .settings = settings, .furnish = furnish, .context = s};
-    enum store_status status = store_make(&order, problem);
-    if (status == STORE_EXISTS ? !adopt(s, problem) : status != STORE_OK) {
+    const struct setup_visit *v = s->visit;
+    if (v->store ? !add_account(s, v->config, v->store, problem) : !make_home(s, problem)) {
         log_error("setup: %s", problem);
         return refuse(s->problem, "Not set up: %s.", problem);
     }
@@ -300,8 +326,14 @@ static struct setup_page say(int status, enum setup_page_kind kind, const char *
 /* Behind the right code; nobody else is here meanwhile. */
 static struct setup_page set_up(struct setup *s)
 {
-    if (!find_place(s) || !make_home(s)) {
-        return say(503, SETUP_PAGE_FORM, s->problem);
+    s->status = 403;
+    if (s->visit->store) {
+        memcpy(s->home, s->visit->config->home, sizeof s->home);
+    } else if (!find_place(s)) {
+        return say(s->status, SETUP_PAGE_FORM, s->problem);
+    }
+    if (!make(s)) {
+        return say(s->status, SETUP_PAGE_FORM, s->problem);
     }
     log_warning("setup: the home '%s' has a new service account", s->home);
     if (!setup_code_remove(&s->code)) {
@@ -313,11 +345,11 @@ static struct setup_page set_up(struct setup *s)
 
 static struct setup_page take_form(struct setup *s)
 {
-    const struct request *request = s->request;
+    const struct request *request = s->visit->request;
     if (request->body_fault != BODY_READ || request->media != MEDIA_FORM) {
         return say(request->body_fault == BODY_TOO_LARGE ? 413 : 400, SETUP_PAGE_FORM, "The form could not be read.");
     }
-    if (!setup_read_form(request->body, s->arena, &s->form, s->problem)) {
+    if (!setup_read_form(request->body, s->visit->arena, &s->form, s->problem)) {
         return say(400, SETUP_PAGE_FORM, s->problem);
     }
     switch (setup_code_try(&s->code, s->form.code)) {
@@ -326,7 +358,7 @@ static struct setup_page take_form(struct setup *s)
     case SETUP_CODE_USED:
         return say(409, SETUP_PAGE_REFUSED, "chats has just been set up: the code has been used.");
     case SETUP_CODE_BUSY:
-        return say(429, SETUP_PAGE_FORM, "Other codes are being looked at: try again in a few seconds.");
+        return say(429, SETUP_PAGE_FORM, "Somebody else is setting it up: try again in a few seconds.");
     case SETUP_CODE_WRONG:
         break;
     }
@@ -334,9 +366,9 @@ static struct setup_page take_form(struct setup *s)
     return say(403, SETUP_PAGE_FORM, "That is not the code in the file " SETUP_CODE_FILE ": nothing was made.");
 }
 
-static struct setup_page visit(struct setup *s)
+static struct setup_page answer(struct setup *s)
 {
-    enum method method = s->request->method;
+    enum method method = s->visit->request->method;
     switch (setup_code_open(s->folder, &s->code, s->problem)) {
     case SETUP_CODE_ABSENT:
         return say(403, SETUP_PAGE_NO_CODE, NULL);
@@ -366,20 +398,17 @@ static struct setup_page visit(struct setup *s)
     return say(405, SETUP_PAGE_REFUSED, "This page is got or posted to.");
 }
 
-bool setup_serve(struct transport *t, const struct request *request, struct arena *arena)
+bool setup_serve(const struct setup_visit *visit, struct buffer *out)
 {
-    struct setup s = {.transport = t, .request = request, .arena = arena, .code = {.fd = -1}};
+    struct setup s = {.visit = visit, .code = {.fd = -1}};
     struct setup_page page = say(500, SETUP_PAGE_REFUSED, "The program's own folder could not be found.");
-    struct buffer out;
     if (find_program(s.program)) {
-        snprintf(s.folder, sizeof s.folder, "%.*s", (int)(strrchr(s.program, '/') - s.program), s.program);
-        page = visit(&s);
+        find_folder(s.program, s.folder);
+        page = answer(&s);
     }
-    page.account = s.form.account;
-    buffer_init(&out, ANSWER_BYTES_MAX);
-    setup_page_render(&page, request->method == METHOD_HEAD, &out);
-    bool sent = !out.failed && t->ops->write(t, out.data, out.bytes);
-    buffer_clear(&out);
+    page.adds_account = visit->store != NULL;
+    page.account = text_is_id(s.form.account) ? s.form.account : text_of(NULL);
+    setup_page_render(&page, visit->request->method == METHOD_HEAD, out);
     setup_code_close(&s.code);
-    return sent;
+    return !out->failed;
 }

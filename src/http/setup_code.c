@@ -51,6 +51,26 @@ static struct text take_line(struct text *t)
     return trimmed(line);
 }
 
+/* The words of the second line. False: there is another one. */
+static bool parse_options(struct text line, struct setup_code *ret)
+{
+    while (line.bytes > 0) {
+        struct text word = {line.data, 0};
+        while (word.bytes < line.bytes && !is_blank(word.data[word.bytes])) {
+            word.bytes++;
+        }
+        if (text_equal(word, TEXT_LITERAL("allow-http"))) {
+            ret->allows_http = true;
+        } else if (text_equal(word, TEXT_LITERAL("add-account"))) {
+            ret->adds_account = true;
+        } else {
+            return false;
+        }
+        line = trimmed((struct text){line.data + word.bytes, line.bytes - word.bytes});
+    }
+    return true;
+}
+
 bool setup_code_parse(struct text content, struct setup_code *ret, char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
     static const char mark[] = "\xEF\xBB\xBF"; /* what some editors put before UTF-8 */
@@ -60,7 +80,7 @@ bool setup_code_parse(struct text content, struct setup_code *ret, char problem[
         content.bytes -= 3;
     }
     struct text code = take_line(&content);
-    struct text option = take_line(&content);
+    struct text options = take_line(&content);
     if (code.bytes >= placeholder_bytes && memcmp(code.data, SETUP_CODE_PLACEHOLDER, placeholder_bytes) == 0) {
         refuse(problem, "The file %s still has the line that it came with: put a code of your own there.",
                SETUP_CODE_FILE);
@@ -71,13 +91,14 @@ bool setup_code_parse(struct text content, struct setup_code *ret, char problem[
                SETUP_CODE_FILE, SETUP_CODE_BYTES_MIN);
         return false;
     }
-    if (option.bytes > 0 && !text_equal(option, TEXT_LITERAL("allow-http"))) {
-        refuse(problem, "The second line of the file %s may be empty or allow-http, and nothing else.",
+    ret->allows_http = false;
+    ret->adds_account = false;
+    if (!parse_options(options, ret)) {
+        refuse(problem, "The second line of the file %s may have the words allow-http and add-account, and no other.",
                SETUP_CODE_FILE);
         return false;
     }
     crypto_token_digest(code, ret->digest);
-    ret->allows_http = option.bytes > 0;
     return true;
 }
 
@@ -135,6 +156,11 @@ enum setup_code_try setup_code_try(struct setup_code *code, struct text given)
 {
     uint8_t digest[CRYPTO_DIGEST_BYTES];
     struct stat st;
+    pause_ms(SETUP_CODE_PAUSE_MS);
+    crypto_token_digest(trimmed(given), digest);
+    if (!crypto_equal(digest, code->digest, sizeof digest)) {
+        return SETUP_CODE_WRONG;
+    }
     for (unsigned waited_ms = 0; flock(code->fd, LOCK_EX | LOCK_NB) != 0; waited_ms += POLL_MS) {
         if (waited_ms >= SETUP_CODE_TURN_MS) {
             return SETUP_CODE_BUSY;
@@ -144,9 +170,7 @@ enum setup_code_try setup_code_try(struct setup_code *code, struct text given)
     if (fstat(code->fd, &st) != 0 || st.st_nlink == 0) {
         return SETUP_CODE_USED;
     }
-    pause_ms(SETUP_CODE_PAUSE_MS);
-    crypto_token_digest(trimmed(given), digest);
-    return crypto_equal(digest, code->digest, sizeof digest) ? SETUP_CODE_RIGHT : SETUP_CODE_WRONG;
+    return SETUP_CODE_RIGHT;
 }
 
 bool setup_code_remove(const struct setup_code *code)

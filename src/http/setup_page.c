@@ -28,15 +28,16 @@ static const char page_no_code[] =
 
 static void append_form(const struct setup_page *page, struct buffer *out)
 {
-    buffer_append_z(
-        out, "    <p>This makes the folder with the data, and the first account: a service, which may make other\n"
-             "      accounts and act for all users. It can be done once.</p>\n"
-             "    <form method=\"post\" action=\"" SETUP_ADDRESS "\" accept-charset=\"utf-8\">\n"
-             "      <div class=\"fields\">\n"
-             "        <label>The code in the file " SETUP_CODE_FILE
-             " <input name=\"code\" type=\"password\" autocomplete=\"off\" required></label>\n"
-             "        <label>Name of the account <input name=\"account\" autocomplete=\"username\" "
-             "autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"255\" required value=\"");
+    buffer_append_z(out, page->adds_account ? "    <p>This adds an account to the data that are there"
+                                            : "    <p>This makes the folder with the data, and the first account");
+    buffer_append_z(out, ": a service, which may make other\n"
+                         "      accounts and act for all users. It can be done once.</p>\n"
+                         "    <form method=\"post\" action=\"" SETUP_ADDRESS "\" accept-charset=\"utf-8\">\n"
+                         "      <div class=\"fields\">\n"
+                         "        <label>The code in the file " SETUP_CODE_FILE
+                         " <input name=\"code\" type=\"password\" autocomplete=\"off\" required></label>\n"
+                         "        <label>Name of the account <input name=\"account\" autocomplete=\"username\" "
+                         "autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"255\" required value=\"");
     setup_page_escape(out, page->account);
     buffer_printf(out,
                   "\"></label>\n"

@@ -20,8 +20,9 @@ enum setup_page_kind {
 struct setup_page {
     int status; /* the HTTP status code: one of 200, 400, 403, 405, 409, 413, 429, 500, 503 */
     enum setup_page_kind kind;
+    bool adds_account;   /* of the form: there is a home, which gets an account */
     const char *message; /* plain text, above the rest; NULL: none */
-    struct text account; /* fills the form's field; of the page when it is done: whose it is. Any UTF-8 */
+    struct text account; /* fills the form's field; of the page when it is done: whose it is. An id, or empty */
 };
 
 /* Status line, headers and, unless `discards`, the page, as a CGI program answers. out->failed: it did not fit. */

@@ -41,7 +41,7 @@ struct transport_ops {
 
 struct transport {
     const struct transport_ops *ops;
-    struct docroot docroots[2]; /* http.c's: what its server's folders turned out to be */
+    struct docroot docroots[3]; /* http.c's: what its server's folders turned out to be */
 };
 
 /* What the responders of one process share. See worker.h. */

@@ -25,22 +25,26 @@ struct code_row {
     const char *content;
     const char *wrong; /* what the sentence says; NULL: taken */
     bool allows_http;
+    bool adds_account;
 };
 
 static const struct code_row code_rows[] = {
-    {"a line is a code", CODE "\n", NULL, false},
-    {"without its end, too", CODE, NULL, false},
-    {"as Windows writes it", CODE "\r\n\r\n", NULL, false},
-    {"with blanks around and a mark before", "\xEF\xBB\xBF " CODE " \n", NULL, false},
-    {"a second line allows plain HTTP", CODE "\nallow-http\n", NULL, true},
-    {"as Windows writes it", CODE "\r\nallow-http \r\n", NULL, true},
-    {"a third line is a comment", CODE "\n\nallow-http\n", NULL, false},
-    {"a second line of another kind is refused", CODE "\nallow-https\n", "second line", false},
-    {"an empty file is refused", "", "too short", false},
-    {"fifteen letters are too short", "fifteen letters\n", "too short", false},
-    {"and no longer with blanks", "fifteen letters     \n", "too short", false},
+    {"a line is a code", CODE "\n", NULL, false, false},
+    {"without its end, too", CODE, NULL, false, false},
+    {"as Windows writes it", CODE "\r\n\r\n", NULL, false, false},
+    {"with blanks around and a mark before", "\xEF\xBB\xBF " CODE " \n", NULL, false, false},
+    {"a second line allows plain HTTP", CODE "\nallow-http\n", NULL, true, false},
+    {"as Windows writes it", CODE "\r\nallow-http \r\n", NULL, true, false},
+    {"or adds an account", CODE "\nadd-account\n", NULL, false, true},
+    {"or both", CODE "\n add-account\tallow-http\r\n", NULL, true, true},
+    {"a third line is a comment", CODE "\n\nallow-http\n", NULL, false, false},
+    {"a second line of another kind is refused", CODE "\nallow-https\n", "second line", false, false},
+    {"also in part", CODE "\nadd-account please\n", "second line", false, false},
+    {"an empty file is refused", "", "too short", false, false},
+    {"fifteen letters are too short", "fifteen letters\n", "too short", false, false},
+    {"and no longer with blanks", "fifteen letters     \n", "too short", false, false},
     {"the line it came with is refused", "REPLACE this line with a code of your own: 16 characters or more\n",
-     "came with", false},
+     "came with", false, false},
 };
 
 static void test_code(void **state)
@@ -58,6 +62,7 @@ static void test_code(void **state)
     crypto_token_digest(TEXT_LITERAL(CODE), digest);
     assert_memory_equal(code.digest, digest, sizeof digest);
     assert_int_equal(code.allows_http, row->allows_http);
+    assert_int_equal(code.adds_account, row->adds_account);
 }
 
 struct form_row {
@@ -245,22 +250,55 @@ static void only_the_last_segment_is_the_address(void **state)
 {
     (void)state;
     struct request request = {.path = TEXT_LITERAL("/chats/Chats/Health")};
-    assert_false(setup_is_asked(&request));
+    assert_false(setup_is_asked(&request, false));
     request.path = TEXT_LITERAL("/setup/Health");
-    assert_false(setup_is_asked(&request));
+    assert_false(setup_is_asked(&request, false));
     request.path = TEXT_LITERAL("/resetup");
-    assert_false(setup_is_asked(&request));
+    assert_false(setup_is_asked(&request, false));
     assert_int_equal(setenv("CHATS_HOME", "/nowhere/at/all", 1), 0);
     request.path = TEXT_LITERAL("/chats/setup/");
-    assert_true(setup_is_asked(&request));
+    assert_true(setup_is_asked(&request, false));
     request.path = TEXT_LITERAL("setup");
-    assert_true(setup_is_asked(&request));
+    assert_true(setup_is_asked(&request, false));
     assert_int_equal(unsetenv("CHATS_HOME"), 0);
+}
+
+static void a_home_that_is_being_restored_is_a_home(void **state)
+{
+    const struct request request = {.path = TEXT_LITERAL("/setup")};
+    assert_int_equal(setenv("CHATS_HOME", *state, 1), 0);
+    assert_true(setup_is_asked(&request, false));
+    FILE *file = fopen(CONFIG_RESTORING_FILE, "we");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    assert_false(setup_is_asked(&request, false));
+    assert_int_equal(unlink(CONFIG_RESTORING_FILE), 0);
+    assert_int_equal(unsetenv("CHATS_HOME"), 0);
+}
+
+static void a_program_served_beside_the_home_is_noticed(void **state)
+{
+    char file[PATH_MAX];
+    char home[PATH_MAX];
+    struct docroot docroot = {.holds_home = false};
+    struct docroot other = docroot;
+    write_code(0600);
+    snprintf(file, sizeof file, "%s/" SETUP_CODE_FILE, (const char *)*state);
+    snprintf(home, sizeof home, "%s/home", (const char *)*state);
+    assert_true(docroot_holds_beside(&docroot, file, home));
+    assert_true(docroot_holds_beside(&docroot, file, home));
+    assert_true(docroot_holds_beside(&other, file, *state));
+    assert_false(docroot_holds_beside(&docroot, "/usr/lib/cgi-bin/chats.fcgi", home));
+    assert_false(docroot_holds_beside(&docroot, "/proc", home));
+    assert_false(docroot_holds_beside(&docroot, "", home));
+    assert_false(docroot_holds_beside(&docroot, "proxy:fcgi://localhost/chats", home));
+    snprintf(file, sizeof file, "%s/chats", (const char *)*state);
+    assert_false(docroot_holds_beside(&docroot, file, home));
 }
 
 int main(void)
 {
-    static struct CMUnitTest tests[COUNT(code_rows) + COUNT(form_rows) + 7];
+    static struct CMUnitTest tests[COUNT(code_rows) + COUNT(form_rows) + 9];
     size_t count = 0;
     if (!crypto_init()) {
         return EXIT_FAILURE;
@@ -281,6 +319,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_code_is_right_once, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(the_home_is_in_the_highest_folder_of_ours, enter_folder, leave_folder),
         cmocka_unit_test(only_the_last_segment_is_the_address),
+        cmocka_unit_test_setup_teardown(a_home_that_is_being_restored_is_a_home, enter_folder, leave_folder),
+        cmocka_unit_test_setup_teardown(a_program_served_beside_the_home_is_noticed, enter_folder, leave_folder),
     };
     memcpy(&tests[count], more, sizeof more);
     cmocka_set_test_filter(getenv("CHATS_TEST"));
