@@ -15,8 +15,7 @@
 #define PROGRAM_HOME_FILE "chats.home"
 #define BESIDE_PATH_BYTES_MAX (PATH_MAX + 16)
 
-__attribute__((format(printf, 2, 3))) static bool refuse(char problem[CONFIG_PROBLEM_BYTES_MAX], const char *format,
-                                                         ...)
+bool config_refuse(char problem[CONFIG_PROBLEM_BYTES_MAX], const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -43,13 +42,13 @@ static bool accept_home(const char *name, const char *from, char ret_home[PATH_M
 {
     size_t bytes = strlen(name);
     if (name[0] != '/') {
-        return refuse(problem, "the home that %s names is not an absolute path: \"%s\"", from, name);
+        return config_refuse(problem, "the home that %s names is not an absolute path: \"%s\"", from, name);
     }
     while (bytes > 1 && name[bytes - 1] == '/') {
         bytes--;
     }
     if (bytes >= PATH_MAX) {
-        return refuse(problem, "the home that %s names is too long a path", from);
+        return config_refuse(problem, "the home that %s names is too long a path", from);
     }
     memcpy(ret_home, name, bytes);
     ret_home[bytes] = '\0';
@@ -81,14 +80,14 @@ static enum beside home_beside(const char *program, char ret_home[PATH_MAX], cha
         if (errno == ENOENT) {
             return BESIDE_NONE;
         }
-        refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+        config_refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
         return BESIDE_REFUSED;
     }
     enum beside found = BESIDE_REFUSED;
     char *line = NULL;
     size_t capacity = 0;
     if (getline(&line, &capacity, file) < 0) {
-        refuse(problem, "\"%s\" is empty: its first line must name the home", path);
+        config_refuse(problem, "\"%s\" is empty: its first line must name the home", path);
     } else if (accept_home(trim(line), path, ret_home, problem)) {
         found = BESIDE_FOUND;
     }
@@ -317,14 +316,14 @@ static bool set_origins(struct config *c, char *value, const char *at, char prob
     }
     for (char *word = strtok_r(value, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
         if (!is_origin(word)) {
-            return refuse(problem, "%s: \"%s\" is not an origin like https://www.example.org", at, word);
+            return config_refuse(problem, "%s: \"%s\" is not an origin like https://www.example.org", at, word);
         }
         if (c->origins_count == CONFIG_ORIGINS_MAX) {
-            return refuse(problem, "%s: more than %d origins", at, CONFIG_ORIGINS_MAX);
+            return config_refuse(problem, "%s: more than %d origins", at, CONFIG_ORIGINS_MAX);
         }
         char *copy = strdup(word);
         if (!copy) {
-            return refuse(problem, "%s: out of memory", at);
+            return config_refuse(problem, "%s: out of memory", at);
         }
         c->origins[c->origins_count++] = copy;
     }
@@ -336,10 +335,10 @@ static bool set_proxies(struct config *c, char *value, const char *at, char prob
     char *rest = NULL;
     for (char *word = strtok_r(value, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
         if (c->trusted_proxies_count == CONFIG_PROXIES_MAX) {
-            return refuse(problem, "%s: more than %d proxies", at, CONFIG_PROXIES_MAX);
+            return config_refuse(problem, "%s: more than %d proxies", at, CONFIG_PROXIES_MAX);
         }
         if (!address_parse(text_of(word), &c->trusted_proxies[c->trusted_proxies_count])) {
-            return refuse(problem, "%s: \"%s\" is not an IPv4 or IPv6 address", at, word);
+            return config_refuse(problem, "%s: \"%s\" is not an IPv4 or IPv6 address", at, word);
         }
         c->trusted_proxies_count++;
     }
@@ -360,17 +359,17 @@ static bool set_value(struct config *c, const struct key *key, char *value, cons
             number++;
         }
         if (!key->words[number]) {
-            return refuse(problem, "%s: \"%s\" cannot be \"%s\"; it is one of: %s %s %s %s", at, key->name, value,
-                          key->words[0], key->words[1], key->words[2] ? key->words[2] : "",
-                          key->words[2] && key->words[3] ? key->words[3] : "");
+            return config_refuse(problem, "%s: \"%s\" cannot be \"%s\"; it is one of: %s %s %s %s", at, key->name,
+                                 value, key->words[0], key->words[1], key->words[2] ? key->words[2] : "",
+                                 key->words[2] && key->words[3] ? key->words[3] : "");
         }
         break;
     case VALUE_COUNT:
     case VALUE_SIZE:
         if (!read_number(value, key->kind == VALUE_SIZE, &number) || number < key->min || number > key->max) {
-            return refuse(problem, "%s: \"%s\" must be a number from %llu to %llu%s, not \"%s\"", at, key->name,
-                          (unsigned long long)key->min, (unsigned long long)key->max,
-                          key->kind == VALUE_SIZE ? " (K, M and G are understood)" : "", value);
+            return config_refuse(problem, "%s: \"%s\" must be a number from %llu to %llu%s, not \"%s\"", at, key->name,
+                                 (unsigned long long)key->min, (unsigned long long)key->max,
+                                 key->kind == VALUE_SIZE ? " (K, M and G are understood)" : "", value);
         }
         break;
     }
@@ -400,7 +399,7 @@ static bool read_line(struct config *c, char *line, bool seen[KEYS_COUNT], const
     }
     char *equals = strchr(name, '=');
     if (!equals || equals == name) {
-        return refuse(problem, "%s: not of the form \"key = value\"", at);
+        return config_refuse(problem, "%s: not of the form \"key = value\"", at);
     }
     *equals = '\0';
     name = trim(name);
@@ -409,12 +408,12 @@ static bool read_line(struct config *c, char *line, bool seen[KEYS_COUNT], const
             continue;
         }
         if (seen[i]) {
-            return refuse(problem, "%s: \"%s\" is given twice", at, name);
+            return config_refuse(problem, "%s: \"%s\" is given twice", at, name);
         }
         seen[i] = true;
         return set_value(c, &keys[i], trim(equals + 1), at, problem);
     }
-    return refuse(problem, "%s: unknown key \"%s\"", at, name);
+    return config_refuse(problem, "%s: unknown key \"%s\"", at, name);
 }
 
 bool config_is_restoring(const char *home)
@@ -440,12 +439,12 @@ static bool config_load_file(struct config *c, const char *home, const char *nam
     FILE *file = fopen(path, "re");
     if (!file) {
         if (errno == ENOENT && config_is_restoring(c->home)) {
-            return refuse(problem, "cannot use the home \"%s\": " CONFIG_RESTORING, c->home);
+            return config_refuse(problem, "cannot use the home \"%s\": " CONFIG_RESTORING, c->home);
         }
         if (errno == ENOENT || errno == ENOTDIR) {
-            return refuse(problem, "not a home of chats, which `chatsctl init` would make: \"%s\"", c->home);
+            return config_refuse(problem, "not a home of chats, which `chatsctl init` would make: \"%s\"", c->home);
         }
-        return refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+        return config_refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
     }
     bool loaded = true;
     bool seen[KEYS_COUNT] = {false};
@@ -456,13 +455,13 @@ static bool config_load_file(struct config *c, const char *home, const char *nam
         char at[64];
         snprintf(at, sizeof at, "%s line %u", CONFIG_FILE, number);
         if (strlen(line) != (size_t)bytes) {
-            loaded = refuse(problem, "%s: a byte of value zero", at);
+            loaded = config_refuse(problem, "%s: a byte of value zero", at);
         } else {
             loaded = read_line(c, line, seen, at, problem);
         }
     }
     if (loaded && !feof(file)) {
-        loaded = refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
+        loaded = config_refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
     }
     free(line);
     fclose(file);

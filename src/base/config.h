@@ -48,6 +48,10 @@ struct config {
     size_t trusted_proxies_count;
 };
 
+/* Writes a problem's sentence. Always false, for its caller to give back. */
+bool config_refuse(char problem[CONFIG_PROBLEM_BYTES_MAX], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /*
  * Finds the home: CHATS_HOME in the environment, else the first line of a file "chats.home" beside the program, else
  * $(localstatedir)/lib/chats. Nothing else is taken from the environment. `program` is the program's path.

@@ -1,7 +1,6 @@
 #include "http/setup.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,16 +41,6 @@ struct setup {
     int status;                             /* of what went wrong in the making */
     char problem[CONFIG_PROBLEM_BYTES_MAX]; /* for the page */
 };
-
-__attribute__((format(printf, 2, 3))) static bool refuse(char problem[CONFIG_PROBLEM_BYTES_MAX], const char *format,
-                                                         ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(problem, CONFIG_PROBLEM_BYTES_MAX, format, args);
-    va_end(args);
-    return false;
-}
 
 /* --- whether it is there */
 
@@ -167,19 +156,21 @@ static bool find_place(struct setup *s)
     char problem[CONFIG_PROBLEM_BYTES_MAX];
     if (config_home_is_named(s->program)) {
         if (!config_find_home(s->program, s->home, problem)) {
-            return refuse(s->problem, "Nothing was made: %s.", problem);
+            return config_refuse(s->problem, "Nothing was made: %s.", problem);
         }
     } else if (!setup_choose_home(s->folder, s->home)) {
-        return refuse(s->problem, "Nothing was made: no folder above the program belongs to the user that it runs as. "
-                                  "Name one outside of the web folder, by its absolute path, in a file chats.home "
-                                  "beside the program.");
+        return config_refuse(s->problem,
+                             "Nothing was made: no folder above the program belongs to the user that it runs as. "
+                             "Name one outside of the web folder, by its absolute path, in a file chats.home "
+                             "beside the program.");
     }
     resolve(s->home);
     if (lies_in_web(s)) {
-        return refuse(s->problem,
-                      "Nothing was made: the folder %.200s lies in the web folder, where anybody may fetch the data. "
-                      "Name another, outside of it, by its absolute path, in a file chats.home beside the program.",
-                      s->home);
+        return config_refuse(
+            s->problem,
+            "Nothing was made: the folder %.200s lies in the web folder, where anybody may fetch the data. "
+            "Name another, outside of it, by its absolute path, in a file chats.home beside the program.",
+            s->home);
     }
     return true;
 }
@@ -208,18 +199,19 @@ bool setup_read_form(struct text body, struct arena *arena, struct setup_form *r
         }
     }
     if (result != FORM_END) {
-        return refuse(problem, "The form could not be read: %s.", result == FORM_NO_MEMORY ? "out of memory" : wrong);
+        return config_refuse(problem, "The form could not be read: %s.",
+                             result == FORM_NO_MEMORY ? "out of memory" : wrong);
     }
     if (!text_is_id(ret->account)) {
-        return refuse(problem, "The name of the account must have 1 to %u bytes, and no control characters.",
-                      TEXT_ID_BYTES_MAX);
+        return config_refuse(problem, "The name of the account must have 1 to %u bytes, and no control characters.",
+                             TEXT_ID_BYTES_MAX);
     }
     if (ret->secret.bytes < CRYPTO_PASSWORD_BYTES_MIN || ret->secret.bytes > CRYPTO_PASSWORD_BYTES_MAX) {
-        return refuse(problem, "The secret must have %u to %u bytes.", CRYPTO_PASSWORD_BYTES_MIN,
-                      CRYPTO_PASSWORD_BYTES_MAX);
+        return config_refuse(problem, "The secret must have %u to %u bytes.", CRYPTO_PASSWORD_BYTES_MIN,
+                             CRYPTO_PASSWORD_BYTES_MAX);
     }
     if (!text_equal(ret->secret, again)) {
-        return refuse(problem, "The two secrets are not the same: nothing was made.");
+        return config_refuse(problem, "The two secrets are not the same: nothing was made.");
     }
     return true;
 }
@@ -235,7 +227,7 @@ static bool deny_web(const char *home, char problem[CONFIG_PROBLEM_BYTES_MAX])
     FILE *file = fopen(path, "we");
     bool written = file && fputs("Require all denied\n", file) >= 0;
     if (!file || fclose(file) != 0 || !written) {
-        return refuse(problem, "cannot write '%.200s': %s", path, strerror(errno));
+        return config_refuse(problem, "cannot write '%.200s': %s", path, strerror(errno));
     }
     return true;
 }
@@ -247,22 +239,22 @@ static bool add_account(struct setup *s, const struct config *config, struct sto
     struct slot slot;
     s->status = 503;
     if (!slots_take(config->home, SLOTS_WAIT_MS, &slot)) {
-        return refuse(problem, "too many secrets are being checked at the moment: try again");
+        return config_refuse(problem, "too many secrets are being checked at the moment: try again");
     }
     bool hashed = crypto_password_hash(s->form.secret, config->password_memory_bytes, config->password_passes, hash);
     slots_give(&slot);
     if (!hashed) {
-        return refuse(problem, "not enough memory for a password hash");
+        return config_refuse(problem, "not enough memory for a password hash");
     }
     const struct account account = {
         .id = s->form.account, .type = ACCOUNT_SERVICE, .hash = text_of(hash), .created_at_ns = timestamp_now_ns()};
     enum store_status status = store_account_add(store, TEXT_LITERAL(ACCESS_NAMESPACE_DEFAULT), &account);
     if (status == STORE_CONFLICT) {
         s->status = 409;
-        return refuse(problem, "there is already an account of that name: take another");
+        return config_refuse(problem, "there is already an account of that name: take another");
     }
     if (status != STORE_OK) {
-        return refuse(problem, "the account was not stored: %s", store_status_name(status));
+        return config_refuse(problem, "the account was not stored: %s", store_status_name(status));
     }
     s->status = 500;
     return true;
@@ -277,7 +269,7 @@ static bool furnish(void *context, const struct config *config, struct store *st
     }
     /* Last, and before it counts as a home: what is named and whole is set up. */
     if (!config_home_is_named(s->program) && !config_name_home(s->program, s->home)) {
-        return refuse(problem, "cannot write chats.home beside the program: %s", strerror(errno));
+        return config_refuse(problem, "cannot write chats.home beside the program: %s", strerror(errno));
     }
     return true;
 }
@@ -290,10 +282,10 @@ static bool make_home(struct setup *s, char problem[CONFIG_PROBLEM_BYTES_MAX])
     if (status == STORE_EXISTS) {
         /* It may be another site's: nobody gets an account there unasked. */
         s->status = 403;
-        return refuse(problem,
-                      "there is a home at %.200s already: name it, or another, in a file chats.home beside the "
-                      "program",
-                      s->home);
+        return config_refuse(problem,
+                             "there is a home at %.200s already: name it, or another, in a file chats.home beside the "
+                             "program",
+                             s->home);
     }
     return status == STORE_OK;
 }
@@ -304,7 +296,7 @@ static bool make(struct setup *s)
     const struct setup_visit *v = s->visit;
     if (v->store ? !add_account(s, v->config, v->store, problem) : !make_home(s, problem)) {
         log_error("setup: %s", problem);
-        return refuse(s->problem, "Not set up: %s.", problem);
+        return config_refuse(s->problem, "Not set up: %s.", problem);
     }
     return true;
 }

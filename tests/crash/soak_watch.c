@@ -14,7 +14,7 @@
 /* What may be added between the two halves of the time: noise of the measure, and the machine's. */
 #define MEMORY_MARGIN_BYTES UINT64_C(2000000)
 #define TREES_MARGIN_BYTES UINT64_C(4000000)
-#define DESCRIPTORS_MARGIN 4u
+#define DESCRIPTORS_MARGIN 20u /* a generation of handles: dropped, not closed, until the worker renews itself */
 #define RECOVERY_MAX_NS UINT64_C(2000000000)
 
 static void measure_home(const struct soak *k, uint64_t *ret_log_bytes, uint64_t *ret_tree_bytes)
