@@ -13,6 +13,8 @@
 
 /* What may be added between the two halves of the time: noise of the measure, and the machine's. */
 #define MEMORY_MARGIN_BYTES UINT64_C(2000000)
+#define RESIDENT_MARGIN_BYTES                                                                                          \
+    UINT64_C(4000000) /* what is shared counts: the cache, and regions of a generation dropped */
 #define TREES_MARGIN_BYTES UINT64_C(4000000)
 #define DESCRIPTORS_MARGIN 20u /* a generation of handles: dropped, not closed, until the worker renews itself */
 #define RECOVERY_MAX_NS UINT64_C(2000000000)
@@ -191,7 +193,7 @@ void soak_judge(struct soak *k)
 {
     uint64_t recovery_ns = k->storm.fleet.page->recovery_longest_ns;
     judge_growth(k, "the trees", k->first.tree_bytes, k->second.tree_bytes, TREES_MARGIN_BYTES);
-    judge_growth(k, "a worker", k->first.resident_bytes, k->second.resident_bytes, MEMORY_MARGIN_BYTES);
+    judge_growth(k, "a worker", k->first.resident_bytes, k->second.resident_bytes, RESIDENT_MARGIN_BYTES);
     judge_growth(k, "a worker's own memory", k->first.private_bytes, k->second.private_bytes, MEMORY_MARGIN_BYTES);
     if (k->second.descriptors > k->first.descriptors + DESCRIPTORS_MARGIN)
         storm_broken(&k->storm, "a worker had %u descriptors, and in the first half %u", k->second.descriptors,
