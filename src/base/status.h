@@ -4,6 +4,9 @@
 #ifndef CHATS_BASE_STATUS_H
 #define CHATS_BASE_STATUS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum store_status {
     STORE_OK,
     STORE_NOT_FOUND,   /* no such chat (or none that the caller may see) */
@@ -13,6 +16,15 @@ enum store_status {
     STORE_UNAVAILABLE, /* not now: recovery, a stalled holder, a failed sync. Whether it was stored is unknown */
     STORE_CORRUPT,     /* the stored data is damaged or of a version that this program does not know */
     STORE_NO_MEMORY    /* this process is out of memory; nothing was changed */
+};
+
+/*
+ * What a result still waits for: it is true, but a power cut could take it back until the log is on the disk up to this
+ * ticket (bdb/sync.h). Zeroed: it waits for nothing.
+ */
+struct store_ticket {
+    uint64_t number;
+    bool writes; /* of a call that stores something, which has to be in the home as it still stands then */
 };
 
 /* A short name for logs: "ok", "not found", ... */

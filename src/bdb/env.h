@@ -88,10 +88,11 @@ struct env {
     uint64_t log_generation;
     bool insists; /* a failed recovery is tried again at once; set before the first env_enter */
     /* By anybody: */
-    _Atomic bool abandoned;      /* this process has handles that it dropped, or of a home that went away */
-    _Atomic uint32_t syncs;      /* FAULT_FAIL_SYNC counts them */
-    _Atomic uint32_t recoveries; /* FAULT_FAIL_RECOVERY counts them */
-    _Atomic bool damage_logged;  /* that the home is out of service */
+    _Atomic uint64_t seen_in_place; /* a ticket: the home still stood in its place when it was on the disk (txn.c) */
+    _Atomic bool abandoned;         /* this process has handles that it dropped, or of a home that went away */
+    _Atomic uint32_t syncs;         /* FAULT_FAIL_SYNC counts them */
+    _Atomic uint32_t recoveries;    /* FAULT_FAIL_RECOVERY counts them */
+    _Atomic bool damage_logged;     /* that the home is out of service */
 };
 
 /* Maps the gate; the environment is joined at the first env_enter. Results as gate_open, and STORE_NO_MEMORY. */

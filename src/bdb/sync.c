@@ -233,20 +233,33 @@ static enum store_status sync_try_to_lead(struct env *env, uint64_t ticket, uint
     return status;
 }
 
+enum sync_state { SYNC_PENDING, SYNC_DONE, SYNC_FAILED };
+
+static enum sync_state sync_look(const struct gate_page *page, uint64_t ticket)
+{
+    /* In this order: who sees what a recovery published sees the failure that was before it, too. */
+    uint64_t synced = atomic_load(&page->synced);
+    uint64_t failed_last = atomic_load(&page->failed_last);
+    if (failed_last != 0 && ticket <= failed_last && ticket >= atomic_load(&page->failed_first)) {
+        return SYNC_FAILED;
+    }
+    return synced >= ticket ? SYNC_DONE : SYNC_PENDING;
+}
+
+bool sync_is_done(const struct env *env, uint64_t ticket)
+{
+    return sync_look(env->gate->page, ticket) == SYNC_DONE;
+}
+
 enum store_status sync_wait(struct env *env, uint64_t ticket)
 {
     struct gate_page *page = env->gate->page;
     uint64_t deadline_ns = 0;
     for (;;) {
         uint32_t wake_seen = atomic_load(&page->wake);
-        /* In this order: who sees what a recovery published sees the failure that was before it, too. */
-        uint64_t synced = atomic_load(&page->synced);
-        uint64_t failed_last = atomic_load(&page->failed_last);
-        if (failed_last != 0 && ticket <= failed_last && ticket >= atomic_load(&page->failed_first)) {
-            return STORE_UNAVAILABLE;
-        }
-        if (synced >= ticket) {
-            return STORE_OK;
+        enum sync_state state = sync_look(page, ticket);
+        if (state != SYNC_PENDING) {
+            return state == SYNC_DONE ? STORE_OK : STORE_UNAVAILABLE;
         }
         uint64_t now_ns = timestamp_monotonic_ns();
         if (deadline_ns == 0) {

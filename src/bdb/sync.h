@@ -36,6 +36,9 @@ uint64_t sync_ticket(const struct env *env);
  */
 enum store_status sync_wait(struct env *env, uint64_t ticket) __attribute__((warn_unused_result));
 
+/* True if sync_wait would return at once, with STORE_OK. */
+bool sync_is_done(const struct env *env, uint64_t ticket);
+
 /* By recovery, under the gate, when every log byte is on the disk: all tickets that did not fail are synced. */
 void sync_publish_all(struct env *env);
 

@@ -54,7 +54,37 @@ static enum store_status txn_commit_body(struct txn *txn, txn_body *body, void *
     return sync_take_ticket(txn->env);
 }
 
-static enum store_status txn_run(struct env *env, txn_body *body, void *args, bool writes)
+/* What the answer to a call is to wait for, a test having its say. */
+static struct store_ticket txn_ticket(const struct env *env, bool writes, enum store_status status)
+{
+    struct store_ticket none = {0};
+    if (fault_value(FAULT_ACK_BEFORE_SYNC) != 0) {
+        return none; /* the sync comes with env_checkpoint, after the answer */
+    }
+    if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
+        return none;
+    }
+    return (struct store_ticket){.number = sync_ticket(env), .writes = writes};
+}
+
+enum store_status txn_wait(struct env *env, const struct store_ticket *ticket)
+{
+    enum store_status status = sync_wait(env, ticket->number);
+    if (status != STORE_OK || !ticket->writes || ticket->number <= atomic_load(&env->seen_in_place)) {
+        return status;
+    }
+    /* One look for all that a sync covers. It comes after the sync: nobody is told of what is in a home that has gone.
+     */
+    uint64_t synced = atomic_load(&env->gate->page->synced);
+    if (env_is_elsewhere(env)) {
+        return STORE_UNAVAILABLE;
+    }
+    atomic_store(&env->seen_in_place, synced);
+    return STORE_OK;
+}
+
+static enum store_status txn_run(struct env *env, txn_body *body, void *args, bool writes,
+                                 struct store_ticket *ret_ticket)
 {
     enum store_status status = writes ? ballast_wait_for_room(env) : STORE_OK;
     if (status == STORE_OK) {
@@ -70,30 +100,35 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
     } else {
         status = txn_run_body(&txn, body, args);
     }
-    uint64_t ticket = sync_ticket(env);
+    struct store_ticket ticket = txn_ticket(env, writes, status);
     env_leave(env);
-    if (fault_value(FAULT_ACK_BEFORE_SYNC) != 0) {
-        return status; /* the sync comes with env_checkpoint, after the answer */
-    }
-    if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
+    if (ret_ticket != NULL) {
+        *ret_ticket = ticket;
         return status;
     }
     /* Whatever kept it from the disk: the commit is in the log, so none of "full" or "no memory" would be true of it.
      */
-    if (sync_wait(env, ticket) != STORE_OK || (writes && env_is_elsewhere(env))) {
-        return STORE_UNAVAILABLE;
-    }
-    return status;
+    return txn_wait(env, &ticket) == STORE_OK ? status : STORE_UNAVAILABLE;
 }
 
-enum store_status txn_read(struct env *env, txn_body *body, void *args)
+enum store_status txn_read_early(struct env *env, txn_body *body, void *args, struct store_ticket *ret_ticket)
 {
-    enum store_status status = txn_run(env, body, args, false);
+    enum store_status status = txn_run(env, body, args, false, ret_ticket);
     /* A page had to be evicted, or recovery found no room: that is over soon, or is not for a reader to mend. */
     return status == STORE_FULL ? STORE_UNAVAILABLE : status;
 }
 
+enum store_status txn_write_early(struct env *env, txn_body *body, void *args, struct store_ticket *ret_ticket)
+{
+    return txn_run(env, body, args, true, ret_ticket);
+}
+
+enum store_status txn_read(struct env *env, txn_body *body, void *args)
+{
+    return txn_read_early(env, body, args, NULL);
+}
+
 enum store_status txn_write(struct env *env, txn_body *body, void *args)
 {
-    return txn_run(env, body, args, true);
+    return txn_write_early(env, body, args, NULL);
 }

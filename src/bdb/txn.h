@@ -28,6 +28,18 @@ typedef enum store_status txn_body(struct txn *txn, void *args) __attribute__((w
 enum store_status txn_read(struct env *env, txn_body *body, void *args) __attribute__((warn_unused_result));
 enum store_status txn_write(struct env *env, txn_body *body, void *args) __attribute__((warn_unused_result));
 
+/*
+ * As these, but they do not wait: whatever they return, the caller tells nobody of it before txn_wait has said STORE_OK
+ * about *ret_ticket. NULL: they wait.
+ */
+enum store_status txn_read_early(struct env *env, txn_body *body, void *args, struct store_ticket *ret_ticket)
+    __attribute__((warn_unused_result));
+enum store_status txn_write_early(struct env *env, txn_body *body, void *args, struct store_ticket *ret_ticket)
+    __attribute__((warn_unused_result));
+
+/* Waits until all that the ticket stands for is on the disk, in the home as it stands now. Else STORE_UNAVAILABLE. */
+enum store_status txn_wait(struct env *env, const struct store_ticket *ticket) __attribute__((warn_unused_result));
+
 /* The status for a library call's error: env_failed with this transaction's environment. */
 enum store_status txn_failed(struct txn *txn, int error, const char *what);
 

@@ -265,6 +265,13 @@ static bool request_read_out(struct fastcgi *f)
     return bytes == 0;
 }
 
+/* A connection that is kept belongs to the thread that waits for its next request, and a TCP one lingers. */
+static bool fastcgi_answers_at_once(struct transport *t)
+{
+    const struct fastcgi *f = (const struct fastcgi *)t;
+    return f->is_local && !f->request.keepConnection;
+}
+
 static void fastcgi_finish(struct transport *t, bool complete)
 {
     struct fastcgi *f = (struct fastcgi *)t;
@@ -320,6 +327,7 @@ struct transport *transport_fastcgi(int listen_fd, struct transport_stop *stop)
         .getenv = fastcgi_getenv,
         .read = fastcgi_read,
         .write = fastcgi_write,
+        .answers_at_once = fastcgi_answers_at_once,
         .finish = fastcgi_finish,
         .interrupt = fastcgi_interrupt,
         .free = fastcgi_free,

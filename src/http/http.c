@@ -1,5 +1,6 @@
 #include "http/http.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,18 +23,31 @@
 /* What is longer goes out after the head instead of being copied behind it. */
 #define JOIN_BYTES_MAX 65536u
 
-/* What each of a workspace's buffers keeps for the next request: an ordinary page and its request. */
+/* What each of an exchange's buffers keeps for the next request: an ordinary page and its request. */
 #define KEPT_BYTES_MAX 32768u
 
-/* One request on its way through: the context of the reply's sink. */
+/* Longer answers are not left to others: the peer might have to read some before the rest goes into its socket. */
+#define WAITING_BYTES_MAX 16384u
+
 struct exchange {
     struct transport *transport;
     const struct config *config;
-    struct text origin;
-    bool discards;
+    struct store *store;
+    /* Kept from one request to the next: */
+    struct arena arena;
+    struct buffer body; /* of the request */
+    struct buffer
+        head; /* of the answer: status and headers, held back to leave in one piece with the first of the body */
+    struct buffer out; /* the answer's body */
+    /* Of the request that is served: */
+    struct request request;
+    struct reply reply;
+    struct reply_sink sink;
+    struct rpc rpc;
+    bool is_setup;       /* it was the setup page's: answered already */
+    bool complete;       /* then: the page is whole */
     bool begun;          /* the server has been sent something */
     uint64_t sent_bytes; /* of the body */
-    struct buffer *head; /* status and headers, held back to leave in one piece with the first of the body */
 };
 
 static const char *meta(struct transport *t, const char *name)
@@ -181,10 +195,11 @@ static bool exchange_is_local(void *context)
     return client_is_local(x->config, exchange_meta, context);
 }
 
-static void request_read(struct exchange *x, struct buffer *body, struct request *request)
+static void request_read(struct exchange *x)
 {
     struct transport *t = x->transport;
     const struct config *config = x->config;
+    struct request *request = &x->request;
     const char *forwarded = config->trusted_proxies_count > 0 ? meta(t, "HTTP_X_FORWARDED_FOR") : "";
     *request = (struct request){
         .method = read_method(meta(t, "REQUEST_METHOD")),
@@ -201,9 +216,9 @@ static void request_read(struct exchange *x, struct buffer *body, struct request
         .began_ns = timestamp_monotonic_ns(),
     };
     read_bearer(t, request);
-    request->body_fault = read_body(t, config->body_bytes_max, body);
+    request->body_fault = read_body(t, config->body_bytes_max, &x->body);
     if (request->body_fault == BODY_READ) {
-        request->body = (struct text){body->data, body->bytes};
+        request->body = (struct text){x->body.data, x->body.bytes};
     }
 }
 
@@ -235,7 +250,7 @@ static void append_cors(struct buffer *head, const struct config *config, struct
 static bool exchange_head(void *context, const struct reply *reply, uint64_t bytes)
 {
     struct exchange *x = context;
-    struct buffer *head = x->head;
+    struct buffer *head = &x->head;
     buffer_append_z(head, "Status: ");
     buffer_append_number(head, (uint64_t)reply->code);
     buffer_append_z(head, " ");
@@ -256,7 +271,7 @@ static bool exchange_head(void *context, const struct reply *reply, uint64_t byt
     }
     buffer_append_z(head, "Cache-Control: no-store\r\n"
                           "X-Content-Type-Options: nosniff\r\n");
-    append_cors(head, x->config, x->origin);
+    append_cors(head, x->config, x->request.origin);
     if (reply->allow) {
         buffer_printf(head, "Allow: %s\r\n", reply->allow);
     }
@@ -272,25 +287,25 @@ static bool exchange_head(void *context, const struct reply *reply, uint64_t byt
 
 static bool exchange_flush(struct exchange *x)
 {
-    if (x->head->bytes == 0) {
+    if (x->head.bytes == 0) {
         return true;
     }
     x->begun = true;
-    bool sent = x->transport->ops->write(x->transport, x->head->data, x->head->bytes);
-    buffer_reset(x->head);
+    bool sent = x->transport->ops->write(x->transport, x->head.data, x->head.bytes);
+    buffer_reset(&x->head);
     return sent;
 }
 
 static bool exchange_body(void *context, const char *data, size_t bytes)
 {
     struct exchange *x = context;
-    if (x->discards || bytes == 0) {
+    if (x->sink.discards || bytes == 0) {
         return true;
     }
     x->sent_bytes += bytes;
-    if (x->head->bytes > 0 && bytes <= JOIN_BYTES_MAX) {
-        buffer_append(x->head, data, bytes);
-        return !x->head->failed && exchange_flush(x);
+    if (x->head.bytes > 0 && bytes <= JOIN_BYTES_MAX) {
+        buffer_append(&x->head, data, bytes);
+        return !x->head.failed && exchange_flush(x);
     }
     return exchange_flush(x) && x->transport->ops->write(x->transport, data, bytes);
 }
@@ -307,74 +322,106 @@ static bool exchange_last_resort(struct exchange *x)
                                  "{\"Id\":\"UNAVAILABLE\",\"Code\":503,\"Detail\":\"The service is out of memory\","
                                  "\"Status\":\"Service Unavailable\"}";
     size_t head_bytes = (size_t)(strchr(answer, '{') - answer);
-    return x->transport->ops->write(x->transport, answer, x->discards ? head_bytes : sizeof answer - 1);
+    return x->transport->ops->write(x->transport, answer, x->sink.discards ? head_bytes : sizeof answer - 1);
 }
 
-void workspace_init(struct workspace *w, const struct config *config)
+struct exchange *exchange_new(struct transport *t, const struct config *config, struct store *store)
 {
-    *w = (struct workspace){0};
-    buffer_init(&w->body, config->body_bytes_max);
-    buffer_init(&w->head, HEAD_BYTES_MAX + JOIN_BYTES_MAX);
-    buffer_init(&w->out, REPLY_BYTES_MAX);
+    struct exchange *x = calloc(1, sizeof *x);
+    if (x == NULL) {
+        t->ops->free(t);
+        return NULL;
+    }
+    x->transport = t;
+    x->config = config;
+    x->store = store;
+    buffer_init(&x->body, config->body_bytes_max);
+    buffer_init(&x->head, HEAD_BYTES_MAX + JOIN_BYTES_MAX);
+    buffer_init(&x->out, REPLY_BYTES_MAX);
+    return x;
 }
 
-static void workspace_recycle(struct workspace *w)
+void exchange_free(struct exchange *x)
 {
-    arena_reset(&w->arena);
-    buffer_recycle(&w->body, KEPT_BYTES_MAX);
-    buffer_recycle(&w->head, KEPT_BYTES_MAX);
-    buffer_recycle(&w->out, KEPT_BYTES_MAX);
+    if (x != NULL) {
+        x->transport->ops->free(x->transport);
+        arena_clear(&x->arena);
+        buffer_clear(&x->body);
+        buffer_clear(&x->head);
+        buffer_clear(&x->out);
+        free(x);
+    }
 }
 
-void workspace_clear(struct workspace *w)
+bool exchange_next(struct exchange *x)
 {
-    arena_clear(&w->arena);
-    buffer_clear(&w->body);
-    buffer_clear(&w->head);
-    buffer_clear(&w->out);
+    return x->transport->ops->next(x->transport);
 }
 
-bool http_serve(struct transport *t, const struct config *config, struct store *store, struct workspace *w)
+void exchange_interrupt(struct exchange *x, bool both_ways)
 {
-    struct exchange x = {.transport = t, .config = config, .head = &w->head};
-    struct request request;
-    struct reply reply;
-    request_read(&x, &w->body, &request);
-    x.origin = request.origin;
-    x.discards = request.method == METHOD_HEAD;
+    x->transport->ops->interrupt(x->transport, both_ways);
+}
 
-    const struct reply_sink sink = {
+static void exchange_recycle(struct exchange *x)
+{
+    arena_reset(&x->arena);
+    buffer_recycle(&x->body, KEPT_BYTES_MAX);
+    buffer_recycle(&x->head, KEPT_BYTES_MAX);
+    buffer_recycle(&x->out, KEPT_BYTES_MAX);
+}
+
+void exchange_run(struct exchange *x)
+{
+    x->begun = false;
+    x->sent_bytes = 0;
+    request_read(x);
+    x->sink = (struct reply_sink){
         .head = exchange_head,
         .body = exchange_body,
-        .context = &x,
-        .discards = x.discards,
+        .context = x,
+        .discards = x->request.method == METHOD_HEAD,
     };
-    reply_init(&reply, &sink, &w->out);
-    bool complete;
-    store = home_is_exposed(t, config) ? NULL : store;
-    if (setup_is_asked(&request, store != NULL)) {
-        const struct setup_visit visit = {t, &request, config, store, &w->arena};
-        complete = setup_serve(&visit, x.head);
+    reply_init(&x->reply, &x->sink, &x->out);
+    struct store *store = home_is_exposed(x->transport, x->config) ? NULL : x->store;
+    x->is_setup = setup_is_asked(&x->request, store != NULL);
+    if (x->is_setup) {
+        const struct setup_visit visit = {x->transport, &x->request, x->config, store, &x->arena};
+        x->complete = setup_serve(&visit, &x->head);
     } else {
-        complete = rpc_serve(config, store, &request, &w->arena, &reply);
+        rpc_run(&x->rpc, x->config, store, &x->request, &x->arena, &x->reply);
     }
+}
+
+bool exchange_waits(struct exchange *x)
+{
+    struct transport *t = x->transport;
+    char more;
+    return !x->is_setup && !x->begun && rpc_waits(&x->rpc) && x->out.bytes <= WAITING_BYTES_MAX &&
+           t->ops->answers_at_once != NULL && t->ops->answers_at_once(t) && t->ops->read(t, &more, 1) == 0;
+}
+
+bool exchange_answer(struct exchange *x)
+{
+    struct transport *t = x->transport;
+    bool complete = x->is_setup ? x->complete : rpc_answer(&x->rpc);
     if (complete) {
-        complete = exchange_flush(&x);
+        complete = exchange_flush(x);
     }
-    if (!complete && !x.begun) {
-        complete = exchange_last_resort(&x);
-        reply.result = ERROR_UNAVAILABLE;
+    if (!complete && !x->begun) {
+        complete = exchange_last_resort(x);
+        x->reply.result = ERROR_UNAVAILABLE;
     }
     if (!complete) {
         log_debug("an answer was broken off");
     }
-    if (config->log_calls) {
-        calllog_keep(&request, &reply, &w->arena);
+    if (x->config->log_calls) {
+        calllog_keep(&x->request, &x->reply, &x->arena);
     }
     t->ops->finish(t, complete);
-    if (config->log_calls) {
-        calllog_write(&request, &reply, x.sent_bytes, complete);
+    if (x->config->log_calls) {
+        calllog_write(&x->request, &x->reply, x->sent_bytes, complete);
     }
-    workspace_recycle(w);
-    return reply.sweeps;
+    exchange_recycle(x);
+    return x->reply.sweeps;
 }

@@ -2,7 +2,7 @@
  * transport: how requests come in and replies go out. FastCGI and CGI are two of them behind one vtable; nothing above
  * this header knows which it is.
  *
- * A transport serves one request at a time and belongs to one thread.
+ * A transport serves one request at a time and belongs to one thread at a time.
  */
 #ifndef CHATS_HTTP_TRANSPORT_H
 #define CHATS_HTTP_TRANSPORT_H
@@ -28,6 +28,12 @@ struct transport_ops {
     ssize_t (*read)(struct transport *t, void *data, size_t bytes_max);
     /* Sends all of it. False: the peer is gone. */
     bool (*write)(struct transport *t, const void *data, size_t bytes);
+    /*
+     * True if `write` of what fits into a socket's buffer, and `finish` after that, do not wait for the peer, once its
+     * body has been read to the end; and the transport is free for the next request, of whomever, afterwards. NULL:
+     * they may wait.
+     */
+    bool (*answers_at_once)(struct transport *t);
     /* Ends the request. complete == false: the peer must be able to tell that the answer is not whole. */
     void (*finish)(struct transport *t, bool complete);
     /*

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "http/answers.h"
 #include "http/http.h"
 #include "http/transport.h"
 #include "store/auth.h"
@@ -38,12 +39,21 @@
  */
 #define DRAIN_NS UINT64_C(10000000000)
 
+/*
+ * How many answers may wait for the disk for each thread, while the thread goes on. All of a sync's answers leave after
+ * it: 64 calls share one where there are 16 threads. A worker of one thread has nobody to leave an answer to.
+ */
+#define WAITING_PER_THREAD 3u
+
 /* What the threads of one worker share. */
 struct worker {
     const struct config *config;
     struct store *store;
     uint64_t started_ns; /* monotonic */
     struct transport_stop stop;
+    struct answers answers;
+    struct exchange **exchanges; /* all that there are: the first ones were the responders' at the start */
+    size_t exchanges_count;
     int wake_fd;           /* eventfd: the main thread is to look at what stands below */
     atomic_bool renewal;   /* the store wants renewal */
     atomic_size_t running; /* responders that have not ended */
@@ -51,7 +61,7 @@ struct worker {
 
 struct responder {
     struct worker *worker;
-    struct transport *transport;
+    struct exchange *exchange; /* another after each request, perhaps */
     pthread_t thread;
 };
 
@@ -85,19 +95,18 @@ static void answer_end(void)
 
 int worker_run_cgi(const struct config *config, struct store *store)
 {
-    struct workspace workspace;
     struct transport *t = transport_cgi();
-    if (!t) {
+    struct exchange *x = t ? exchange_new(t, config, store) : NULL;
+    if (!x) {
         log_error("out of memory");
         return EXIT_FAILURE;
     }
     bool sweeps = false;
-    workspace_init(&workspace, config);
-    while (t->ops->next(t)) {
-        sweeps |= http_serve(t, config, store, &workspace);
+    while (exchange_next(x)) {
+        exchange_run(x);
+        sweeps |= exchange_answer(x);
     }
-    t->ops->free(t);
-    workspace_clear(&workspace);
+    exchange_free(x);
     if (store) {
         answer_end();
         if (sweeps) {
@@ -128,11 +137,10 @@ static void *responder_run(void *argument)
 {
     struct responder *r = argument;
     struct worker *w = r->worker;
-    struct transport *t = r->transport;
-    struct workspace workspace;
-    workspace_init(&workspace, w->config);
-    while (t->ops->next(t)) {
-        bool sweeps = http_serve(t, w->config, w->store, &workspace);
+    while (exchange_next(r->exchange)) {
+        bool sweeps;
+        exchange_run(r->exchange);
+        r->exchange = answers_leave(&w->answers, r->exchange, &sweeps);
         if (w->store && sweeps) {
             store_auth_sweep(w->store);
         }
@@ -143,33 +151,64 @@ static void *responder_run(void *argument)
             raise_event(w->wake_fd);
         }
     }
-    workspace_clear(&workspace);
     atomic_fetch_sub(&w->running, 1);
     /* A responder that ended by itself cannot accept any more, and neither can the others. */
     raise_event(w->wake_fd);
     return NULL;
 }
 
-/* Starts up to `count` responders; returns how many run. */
-static size_t responders_start(struct worker *w, struct responder *responders, size_t count, int listen_fd)
+/* Makes an exchange for each thread, and the spare ones, as far as there is memory. */
+static bool exchanges_make(struct worker *w, int listen_fd)
+{
+    size_t threads = w->config->threads;
+    size_t spares = threads > 1 ? threads * WAITING_PER_THREAD : 0;
+    w->exchanges = calloc(threads + spares, sizeof(struct exchange *));
+    if (!w->exchanges || !answers_init(&w->answers, spares)) {
+        free(w->exchanges);
+        w->exchanges = NULL;
+        return false;
+    }
+    for (size_t i = 0; i < threads + spares; i++) {
+        struct transport *t = transport_fastcgi(listen_fd, &w->stop);
+        struct exchange *x = t ? exchange_new(t, w->config, w->store) : NULL;
+        if (!x) {
+            break;
+        }
+        w->exchanges[w->exchanges_count++] = x;
+        if (i >= threads) {
+            answers_add_spare(&w->answers, x);
+        }
+    }
+    return w->exchanges_count > 0;
+}
+
+static void exchanges_free(struct worker *w)
+{
+    if (w->exchanges) {
+        for (size_t i = 0; i < w->exchanges_count; i++) {
+            exchange_free(w->exchanges[i]);
+        }
+        free(w->exchanges);
+        answers_clear(&w->answers);
+    }
+}
+
+/* Starts a responder for each of up to `count` exchanges; returns how many run. */
+static size_t responders_start(struct worker *w, struct responder *responders, size_t count)
 {
     size_t started = 0;
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     int error = pthread_attr_setstacksize(&attr, STACK_BYTES);
-    for (; error == 0 && started < count; started++) {
+    while (error == 0 && started < count && started < w->exchanges_count) {
         struct responder *r = &responders[started];
-        r->worker = w;
-        r->transport = transport_fastcgi(listen_fd, &w->stop);
-        if (!r->transport) {
-            break;
-        }
+        *r = (struct responder){.worker = w, .exchange = w->exchanges[started]};
         atomic_fetch_add(&w->running, 1);
         error = pthread_create(&r->thread, &attr, responder_run, r);
-        if (error != 0) {
+        if (error == 0) {
+            started++;
+        } else {
             atomic_fetch_sub(&w->running, 1);
-            r->transport->ops->free(r->transport);
-            break;
         }
     }
     if (error != 0) {
@@ -215,15 +254,14 @@ static void responders_end(struct worker *w, struct responder *responders, size_
         }
         log_warning("requests that are still not done: %zu; their connections are %s", atomic_load(&w->running),
                     both_ways ? "closed" : "not read from any more");
-        for (size_t i = 0; i < count; i++) {
-            responders[i].transport->ops->interrupt(responders[i].transport, both_ways);
+        for (size_t i = 0; i < w->exchanges_count; i++) {
+            exchange_interrupt(w->exchanges[i], both_ways);
         }
         both_ways = true;
         deadline_ns = now_ns + DRAIN_NS;
     }
     for (size_t i = 0; i < count; i++) {
         pthread_join(responders[i].thread, NULL);
-        responders[i].transport->ops->free(responders[i].transport);
     }
 }
 
@@ -241,18 +279,19 @@ enum worker_end worker_run_fastcgi(const struct config *config, struct store *st
     leaving_signals(&signals);
     int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     struct responder *responders = calloc(config->threads, sizeof *responders);
-    if (w.stop.fd < 0 || w.wake_fd < 0 || signal_fd < 0 || !responders) {
+    if (w.stop.fd < 0 || w.wake_fd < 0 || signal_fd < 0 || !responders || !exchanges_make(&w, listen_fd)) {
         log_error("cannot start: %s", strerror(errno));
         goto out;
     }
 
-    size_t started = responders_start(&w, responders, config->threads, listen_fd);
+    size_t started = responders_start(&w, responders, config->threads);
     if (started > 0) {
         end = worker_wait(&w, signal_fd);
     }
     responders_end(&w, responders, started);
 
 out:
+    exchanges_free(&w);
     free(responders);
     if (signal_fd >= 0) {
         close(signal_fd);

@@ -12,6 +12,20 @@ struct buffer *reply_out(struct reply *reply)
     return reply->out;
 }
 
+struct store_ticket *reply_ticket(struct reply *reply)
+{
+    return &reply->ticket;
+}
+
+enum store_status reply_settle(struct reply *reply)
+{
+    enum store_status status = reply->ticket.number == 0 ? STORE_OK : store_wait(reply->store, &reply->ticket);
+    if (status == STORE_OK) {
+        reply->ticket = (struct store_ticket){0};
+    }
+    return status;
+}
+
 bool reply_is_unsent(const struct reply *reply)
 {
     return reply->mode == REPLY_GATHER || reply->mode == REPLY_MEASURE;
@@ -37,7 +51,7 @@ void reply_break(struct reply *reply)
 
 static void send_head(struct reply *reply, uint64_t bytes)
 {
-    if (!reply->sink->head(reply->sink->context, reply, bytes)) {
+    if (reply_settle(reply) != STORE_OK || !reply->sink->head(reply->sink->context, reply, bytes)) {
         reply_break(reply);
     }
 }
@@ -100,7 +114,8 @@ bool reply_flush(struct reply *reply)
 
 bool reply_wants_again(struct reply *reply)
 {
-    if (reply->mode != REPLY_MEASURE || reply->sink->discards || reply->out->failed) {
+    if (reply->mode != REPLY_MEASURE || reply->sink->discards || reply->out->failed ||
+        reply_settle(reply) != STORE_OK) {
         return false;
     }
     measure_gathered(reply);

@@ -13,6 +13,12 @@
 
 #define REPLY_CHUNK_BYTES 65536u /* a long answer leaves in parts of at least this, but for the last */
 
+/*
+ * Waits for the answer's ticket: STORE_OK, or as store_wait says. Nothing leaves before: what sends the first of it
+ * waits by itself, and breaks the answer off where that is in vain.
+ */
+enum store_status reply_settle(struct reply *reply) __attribute__((warn_unused_result));
+
 /* True if nothing has left yet, so that another answer can be given. */
 bool reply_is_unsent(const struct reply *reply);
 

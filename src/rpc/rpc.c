@@ -197,55 +197,78 @@ static void render_error(struct reply *reply, const struct error *error)
 }
 
 /* Before the end of the answer leaves: who has it finds it counted. A home that is not open counts nothing. */
-static void count_call(const struct call *call, const struct request *request, size_t called, enum error_kind result)
+static void count_call(const struct rpc *rpc)
 {
+    const struct call *call = &rpc->call;
     struct reply *reply = call->reply;
-    reply->called = called;
-    reply->result = result;
+    reply->result = rpc->kind;
     reply->caller = call->caller;
     if (call->store != NULL) {
-        figures_call(store_figures(call->store), called, result, timestamp_monotonic_ns() - request->began_ns);
+        figures_call(store_figures(call->store), reply->called, rpc->kind,
+                     timestamp_monotonic_ns() - rpc->request->began_ns);
     }
 }
 
-bool rpc_serve(const struct config *config, struct store *store, const struct request *request, struct arena *arena,
-               struct reply *reply)
+void rpc_run(struct rpc *rpc, const struct config *config, struct store *store, const struct request *request,
+             struct arena *arena, struct reply *reply)
 {
-    struct error error = {.kind = ERROR_NONE};
-    struct call call = {
-        .config = config,
-        .store = store,
-        .address = request->address,
-        .arena = arena,
-        .reply = reply,
-        .error = &error,
+    *rpc = (struct rpc){
+        .request = request,
+        .error = {.kind = ERROR_NONE},
+        .kind = ERROR_UNKNOWN_OPERATION,
+        .call =
+            {
+                .config = config,
+                .store = store,
+                .address = request->address,
+                .arena = arena,
+                .reply = reply,
+                .error = &rpc->error,
+            },
     };
-    enum error_kind kind = ERROR_UNKNOWN_OPERATION;
+    reply->store = store;
     bool described = text_equal(last_segment(request), TEXT_LITERAL(OPENAPI_NAME));
-    const struct operation *operation = described ? NULL : find_operation(request, &error);
+    rpc->operation = described ? NULL : find_operation(request, &rpc->error);
     /* A browser's is answered whatever it asks for: else the page is told of a network error, not what was wrong. */
-    if (request->method == METHOD_OPTIONS && (operation != NULL || described || request->is_preflight)) {
+    if (request->method == METHOD_OPTIONS && (rpc->operation != NULL || described || request->is_preflight)) {
         reply->code = 204;
         reply->status = "No Content";
-        count_call(&call, request, FIGURES_PREFLIGHT, ERROR_NONE);
-        return reply_finish(reply);
+        reply->called = FIGURES_PREFLIGHT;
+        rpc->kind = ERROR_NONE;
+    } else if (described) {
+        reply->called = FIGURES_DESCRIPTION;
+        rpc->kind = describe(config, request, reply, &rpc->error);
+    } else if (rpc->operation != NULL) {
+        reply->called = registry_kind(rpc->operation);
+        rpc->kind = run(&rpc->call, request, rpc->operation);
+    } else {
+        reply->called = FIGURES_UNKNOWN;
     }
-    size_t called = described ? FIGURES_DESCRIPTION : FIGURES_UNKNOWN;
-    if (described) {
-        kind = describe(config, request, reply, &error);
-    } else if (operation != NULL) {
-        called = registry_kind(operation);
-        kind = run(&call, request, operation);
+}
+
+bool rpc_waits(const struct rpc *rpc)
+{
+    const struct reply *reply = rpc->call.reply;
+    return reply->ticket.number != 0 && !store_is_settled(reply->store, &reply->ticket);
+}
+
+bool rpc_answer(struct rpc *rpc)
+{
+    struct reply *reply = rpc->call.reply;
+    enum store_status status = reply_settle(reply);
+    if (status != STORE_OK) {
+        rpc->kind = operation_store_error(&rpc->call, status, ERROR_INTERNAL);
     }
-    count_call(&call, request, called, kind);
-    if (kind != ERROR_NONE) {
-        if (operation != NULL && !reply_is_unsent(reply)) {
-            log_error("%s.%s: an answer is broken off: %s", operation->service, operation->name, error_row(kind)->id);
+    count_call(rpc);
+    if (rpc->kind != ERROR_NONE) {
+        if (rpc->operation != NULL && !reply_is_unsent(reply)) {
+            log_error("%s.%s: an answer is broken off: %s", rpc->operation->service, rpc->operation->name,
+                      error_row(rpc->kind)->id);
             reply_break(reply);
             return false;
         }
-        error.kind = kind;
-        render_error(reply, &error);
+        rpc->error.kind = rpc->kind;
+        render_error(reply, &rpc->error);
     }
     return reply_finish(reply);
 }

@@ -64,12 +64,14 @@ struct reply_sink {
 enum reply_mode { REPLY_GATHER, REPLY_MEASURE, REPLY_REPLAY, REPLY_BROKEN };
 
 struct reply {
-    int code;           /* HTTP status code */
-    const char *status; /* reason phrase */
-    const char *allow;  /* Allow header, or NULL */
-    unsigned retry_s;   /* Retry-After, or 0 */
-    bool challenge;     /* WWW-Authenticate: Bearer */
-    const char *media;  /* Content-Type, NULL: JSON */
+    struct store *store;        /* where the ticket is from */
+    struct store_ticket ticket; /* what this answer waits for: nothing leaves before that is on the disk */
+    int code;                   /* HTTP status code */
+    const char *status;         /* reason phrase */
+    const char *allow;          /* Allow header, or NULL */
+    unsigned retry_s;           /* Retry-After, or 0 */
+    bool challenge;             /* WWW-Authenticate: Bearer */
+    const char *media;          /* Content-Type, NULL: JSON */
     /* What was called and what came of it, for the log; of the caller what was found out. */
     size_t called; /* one of the kinds of calls in base/figures.h */
     enum error_kind result;
@@ -91,12 +93,31 @@ void reply_init(struct reply *reply, const struct reply_sink *sink, struct buffe
  */
 void rpc_append_error(struct buffer *out, enum error_kind kind, const char *detail);
 
+/* A call between its handler and its answer. */
+struct rpc {
+    const struct request *request;
+    const struct operation *operation; /* NULL: it is none */
+    struct call call;
+    struct error error;
+    enum error_kind kind;
+};
+
 /*
- * Serves one request: fills reply and sends it through its sink. config and store as in struct call; store may be NULL
- * (the home could not be opened): every operation answers 503 then. `arena` is the request's.
+ * Runs what one request asks for and renders its answer into reply, which then waits for reply->ticket. An answer of
+ * more than 1 MiB begins to leave here. config and store as in struct call; store may be NULL (the home could not be
+ * opened): every operation answers 503 then. `arena` is the request's. All of them must live until rpc_answer.
+ */
+void rpc_run(struct rpc *rpc, const struct config *config, struct store *store, const struct request *request,
+             struct arena *arena, struct reply *reply);
+
+/* After rpc_run: true if the answer is not on the disk yet. */
+bool rpc_waits(const struct rpc *rpc) __attribute__((warn_unused_result));
+
+/*
+ * Waits until what the answer tells is on the disk, on whichever thread, counts the call and sends the answer through
+ * the reply's sink: 503 where the wait was in vain. Once after each rpc_run.
  * True: a complete answer was sent. False: it was broken off, and the transport must make that visible to the peer.
  */
-bool rpc_serve(const struct config *config, struct store *store, const struct request *request, struct arena *arena,
-               struct reply *reply) __attribute__((warn_unused_result));
+bool rpc_answer(struct rpc *rpc) __attribute__((warn_unused_result));
 
 #endif

@@ -147,7 +147,8 @@ static enum error_kind create_chat(struct call *call, const void *args)
     if (!choose_id(call, a->id, &draft.id)) {
         return no_memory(call);
     }
-    enum store_status status = store_chat_create(call->store, call->caller.namespace, &draft, call->arena, &chat);
+    enum store_status status =
+        store_chat_create(call->store, call->caller.namespace, &draft, call->arena, &chat, reply_ticket(call->reply));
     if (status != STORE_OK && status != STORE_EXISTS) {
         return operation_store_error(call, status, ERROR_CHAT_ID_CONFLICT);
     }
@@ -208,7 +209,7 @@ static enum error_kind send_message(struct call *call, const void *args)
 {
     const struct send_args *a = args;
     struct chat_ref chat = chat_of(call, a->chat_id);
-    struct message draft = {.author = a->author_id, .text = a->text};
+    struct message draft = {.author = a->author_id, .text = a->text, .id_is_new = a->id.bytes == 0};
     struct message message;
     if (!may_act_as(&call->caller, a->author_id)) {
         return error_set(call->error, ERROR_FORBIDDEN, FORBIDDEN_AUTHOR);
@@ -217,7 +218,7 @@ static enum error_kind send_message(struct call *call, const void *args)
     if (rendered.data == NULL || !choose_id(call, a->id, &draft.id)) {
         return no_memory(call);
     }
-    enum store_status status = store_message_append(call->store, &chat, &draft, &message);
+    enum store_status status = store_message_append(call->store, &chat, &draft, &message, reply_ticket(call->reply));
     if (status != STORE_OK && status != STORE_EXISTS) {
         return operation_store_error(call, status, ERROR_MESSAGE_ID_CONFLICT);
     }
@@ -351,7 +352,7 @@ static enum error_kind list_messages(struct call *call, const void *args)
     if (query.limit == 0) {
         query.limit = limit_max < LIMIT_DEFAULT ? limit_max : LIMIT_DEFAULT;
     }
-    enum store_status status = store_page_open(call->store, &chat, &query, &page);
+    enum store_status status = store_page_open(call->store, &chat, &query, &page, reply_ticket(call->reply));
     if (status == STORE_OK) {
         kind = render_page(call, a->chat_id, &page);
     } else {

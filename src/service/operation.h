@@ -39,12 +39,19 @@ struct reply;
 /* The buffer to append to. It starts empty. */
 struct buffer *reply_out(struct reply *reply) __attribute__((returns_nonnull));
 
+/*
+ * What the answer waits for before it leaves, filled by the call of the store that returned before it was on the disk:
+ * one such call an answer.
+ */
+struct store_ticket *reply_ticket(struct reply *reply) __attribute__((returns_nonnull));
+
 /* Hands on what has gathered, if it is much. False: nobody is listening any more; the handler returns ERROR_NONE. */
 bool reply_flush(struct reply *reply) __attribute__((warn_unused_result));
 
 /*
  * True after the first complete rendering of an answer of more than 1 MiB, whose length is known now: the handler
- * renders the same bytes once more from the start. Only a handler that may answer more than 1 MiB needs to ask.
+ * renders the same bytes once more from the start, and they leave. Not before the answer's ticket is on the disk. Only
+ * a handler that may answer more than 1 MiB needs to ask.
  */
 bool reply_wants_again(struct reply *reply) __attribute__((warn_unused_result));
 

@@ -192,14 +192,14 @@ void chat_create_prepare(struct chat_create *create)
 }
 
 enum store_status store_chat_create(struct store *store, struct text namespace, const struct chat *draft,
-                                    struct arena *arena, struct chat *ret)
+                                    struct arena *arena, struct chat *ret, struct store_ticket *ret_ticket)
 {
     struct chat result = {0};
     struct chat_create create = {
         .store = store, .namespace = namespace, .draft = draft, .arena = arena, .ret = &result};
     chat_create_prepare(&create);
     enum store_status status =
-        create.record.failed ? STORE_NO_MEMORY : txn_write(store->env, chat_create_body, &create);
+        create.record.failed ? STORE_NO_MEMORY : txn_write_early(store->env, chat_create_body, &create, ret_ticket);
     buffer_clear(&create.record);
     if (status == STORE_OK || status == STORE_EXISTS) {
         *ret = result;

@@ -63,8 +63,13 @@ enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64
     uint8_t bytes[RECORD_KEY_PAIR_BYTES];
     DBT key = store_dbt(bytes, record_key_pair(chat_number, last_sequence + 1, bytes));
     DBT value = store_dbt(record.data, record.bytes);
-    /* Nothing ever takes the place of a message, not even where a damaged record leads astray. */
-    int error = messages->put(messages, txn->handle, &key, &value, DB_NOOVERWRITE);
+    /*
+     * Nothing ever takes the place of a message, not even where a damaged key hides the chat's last one or stands for
+     * it. Else, by the order of the tree, there is nothing behind the last, and the library need not look.
+     */
+    bool is_behind = last_sequence > 0 && last_sequence < UINT64_MAX;
+    u_int32_t how = is_behind ? 0 : DB_NOOVERWRITE;
+    int error = messages->put(messages, txn->handle, &key, &value, how);
     if (error == DB_KEYEXIST) {
         return store_damaged("messages");
     }
@@ -87,7 +92,7 @@ static enum store_status message_append_body(struct txn *txn, void *args)
         return status;
     }
     uint64_t stored_at_ns = 0;
-    status = message_find(txn, chat_number, append->draft, &stored_at_ns);
+    status = append->draft->id_is_new ? STORE_NOT_FOUND : message_find(txn, chat_number, append->draft, &stored_at_ns);
     if (status != STORE_NOT_FOUND) {
         /* Where it is there, id, author and text are the draft's, byte for byte; only the time is not. */
         *append->ret = *append->draft;
@@ -114,7 +119,7 @@ static enum store_status message_append_body(struct txn *txn, void *args)
 }
 
 enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
-                                       struct message *ret)
+                                       struct message *ret, struct store_ticket *ret_ticket)
 {
     assert(chat_ref_fits(chat) && id_fits(draft->id) && id_fits(draft->author));
     assert(draft->text.bytes > 0 && draft->text.bytes <= STORE_TEXT_BYTES_MAX);
@@ -123,7 +128,7 @@ enum store_status store_message_append(struct store *store, const struct chat_re
     buffer_init(&append.record, RECORD_MESSAGE_HEAD_BYTES + 2 * (1 + TEXT_ID_BYTES_MAX) + STORE_TEXT_BYTES_MAX);
     record_message_encode(&append.record, draft->id, draft->author, draft->text);
     enum store_status status =
-        append.record.failed ? STORE_NO_MEMORY : txn_write(store->env, message_append_body, &append);
+        append.record.failed ? STORE_NO_MEMORY : txn_write_early(store->env, message_append_body, &append, ret_ticket);
     buffer_clear(&append.record);
     if (status == STORE_OK || status == STORE_EXISTS) {
         *ret = result;

@@ -234,13 +234,13 @@ static enum store_status page_open_body(struct txn *txn, void *args)
 }
 
 enum store_status store_page_open(struct store *store, const struct chat_ref *chat, const struct page_query *query,
-                                  struct store_page *ret)
+                                  struct store_page *ret, struct store_ticket *ret_ticket)
 {
     assert(chat_ref_fits(chat) && query->limit > 0);
     *ret = (struct store_page){.order = query->order, .window = STORE_BATCH_MESSAGES};
     buffer_init(&ret->batch, STORE_BATCH_BYTES_MAX);
     struct page_open open = {chat, query, ret};
-    return txn_read(store->env, page_open_body, &open);
+    return txn_read_early(store->env, page_open_body, &open, ret_ticket);
 }
 
 static enum store_status page_fill_body(struct txn *txn, void *args)

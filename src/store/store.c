@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "bdb/sync.h"
 #include "store/admin.h"
 #include "store/internal.h"
 #include "store/token_cache.h"
@@ -143,6 +144,16 @@ void store_close(struct store *store)
         token_cache_free(store->tokens);
         free(store);
     }
+}
+
+enum store_status store_wait(struct store *store, const struct store_ticket *ticket)
+{
+    return txn_wait(store->env, ticket);
+}
+
+bool store_is_settled(struct store *store, const struct store_ticket *ticket)
+{
+    return sync_is_done(store->env, ticket->number);
 }
 
 static enum store_status ping_body(struct txn *txn, void *args)

@@ -3,7 +3,9 @@
  * below.
  *
  * Every call is one transaction inside the gate (src/bdb/gate.h), or for a long page several reads. A result of
- * STORE_OK or STORE_EXISTS means that what was written or shown is on the disk: it survives a power cut.
+ * STORE_OK or STORE_EXISTS means that what was written or shown is on the disk: it survives a power cut. The calls that
+ * have a ret_ticket return before that is so, whatever they return, and fill it: nobody may be told of the result
+ * before store_wait has said STORE_OK about it. With NULL in its place they wait like all others.
  *
  * Any call may also return STORE_FULL, STORE_UNAVAILABLE, STORE_CORRUPT or STORE_NO_MEMORY (base/status.h); the outputs
  * are untouched then. Ids and texts must keep the contract's limits already: callers check, the store asserts their
@@ -39,6 +41,16 @@ enum store_status store_open(const struct config *config, struct store **ret, ch
 
 /* Leaves cleanly and frees. No other thread may be in a call. NULL is allowed. */
 void store_close(struct store *store);
+
+/*
+ * Waits until what the ticket stands for is on the disk. STORE_UNAVAILABLE: it is not, or not known to be, and never
+ * will be known. Any number of threads may wait for any tickets.
+ */
+enum store_status store_wait(struct store *store, const struct store_ticket *ticket)
+    __attribute__((warn_unused_result));
+
+/* True if store_wait would not wait for the disk. */
+bool store_is_settled(struct store *store, const struct store_ticket *ticket) __attribute__((warn_unused_result));
 
 /* Asks the store for one record: STORE_OK if it answers. */
 enum store_status store_ping(struct store *store) __attribute__((warn_unused_result));
@@ -88,13 +100,15 @@ struct chat {
  * *ret: filled on STORE_OK and STORE_EXISTS; its memory is the arena's or draft's.
  */
 enum store_status store_chat_create(struct store *store, struct text namespace, const struct chat *draft,
-                                    struct arena *arena, struct chat *ret) __attribute__((warn_unused_result));
+                                    struct arena *arena, struct chat *ret, struct store_ticket *ret_ticket)
+    __attribute__((warn_unused_result));
 
 struct message {
     struct text id;
     struct text author;
     struct text text;
     uint64_t sent_at_ns;
+    bool id_is_new; /* of a draft: crypto_uuid has just made its id, so that no other message can have it */
 };
 
 /*
@@ -103,7 +117,8 @@ struct message {
  * STORE_NOT_FOUND: no such chat for this caller. *ret: filled on STORE_OK and STORE_EXISTS; its texts are draft's.
  */
 enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
-                                       struct message *ret) __attribute__((warn_unused_result));
+                                       struct message *ret, struct store_ticket *ret_ticket)
+    __attribute__((warn_unused_result));
 
 enum store_order { STORE_NEWEST_FIRST, STORE_OLDEST_FIRST };
 
@@ -146,11 +161,13 @@ typedef bool store_message_fn(void *context, const struct message *m);
  * page is STORE_OK with count 0. Whatever is returned, *ret is to be cleared.
  */
 enum store_status store_page_open(struct store *store, const struct chat_ref *chat, const struct page_query *query,
-                                  struct store_page *ret) __attribute__((warn_unused_result));
+                                  struct store_page *ret, struct store_ticket *ret_ticket)
+    __attribute__((warn_unused_result));
 
 /*
  * Gives the rest of the page to `each`, reading a batch of at most STORE_BATCH_BYTES_MAX and STORE_BATCH_MESSAGES in a
- * hold. STORE_OK: all were given, or `each` said stop.
+ * hold, and waiting for the disk after each that was not read by store_page_open. STORE_OK: all were given, or `each`
+ * said stop.
  */
 enum store_status store_page_read(struct store *store, struct store_page *page, store_message_fn *each, void *context)
     __attribute__((warn_unused_result));

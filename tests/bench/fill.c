@@ -66,7 +66,7 @@ static enum store_status step_create(struct store *store, const void *context, u
     draft.members = members;
     struct chat made;
     struct arena arena = {0};
-    enum store_status status = store_chat_create(store, NAMESPACE, &draft, &arena, &made);
+    enum store_status status = store_chat_create(store, NAMESPACE, &draft, &arena, &made, NULL);
     arena_clear(&arena);
     return status == STORE_EXISTS ? STORE_OK : status;
 }
@@ -81,7 +81,7 @@ static enum store_status step_append(struct store *store, const void *context, u
     crypto_uuid(id);
     struct message draft = {.id = {id, sizeof id}, .author = TEXT_LITERAL("jane"), .text = plan->text};
     struct message stored;
-    return store_message_append(store, &chat, &draft, &stored);
+    return store_message_append(store, &chat, &draft, &stored, NULL);
 }
 
 static void *fill_thread(void *context)

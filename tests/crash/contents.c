@@ -31,7 +31,7 @@ enum store_status contents_read(struct store *store, struct text chat, store_mes
     uint64_t count = PAGE_MESSAGES;
     while (status == STORE_OK && count == PAGE_MESSAGES) {
         struct store_page page = {0};
-        status = store_page_open(store, &ref, &query, &page);
+        status = store_page_open(store, &ref, &query, &page, NULL);
         count = page.count;
         if (status == STORE_OK) {
             status = store_page_read(store, &page, each, context);

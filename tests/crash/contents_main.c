@@ -46,7 +46,7 @@ static enum store_status append(struct store *store, const char *chat, unsigned 
         snprintf(id, sizeof id, "after-%u", i);
         contents_text(text_of(id), sizeof text, text);
         const struct message draft = {.id = text_of(id), .author = TEXT_LITERAL("jane"), .text = {text, sizeof text}};
-        enum store_status status = store_message_append(store, &ref, &draft, &stored);
+        enum store_status status = store_message_append(store, &ref, &draft, &stored, NULL);
         if (status == STORE_NOT_FOUND) {
             return STORE_OK;
         }

@@ -51,7 +51,7 @@ static bool send(struct store *store, unsigned chat, unsigned number, uint32_t b
     contents_text(text_of(id), bytes, text);
     const struct chat_ref ref = {.namespace = TEXT_LITERAL(CONTENTS_NAMESPACE), .id = text_of(chat_name)};
     const struct message draft = {.id = text_of(id), .author = TEXT_LITERAL("jane"), .text = {text, bytes}};
-    return store_message_append(store, &ref, &draft, &stored) == STORE_OK;
+    return store_message_append(store, &ref, &draft, &stored, NULL) == STORE_OK;
 }
 
 static bool make_chats(struct store *store)
@@ -64,7 +64,7 @@ static bool make_chats(struct store *store)
         struct text members[] = {text_of(id), TEXT_LITERAL("jane")};
         const struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
         struct chat made;
-        good = store_chat_create(store, TEXT_LITERAL(CONTENTS_NAMESPACE), &draft, &arena, &made) == STORE_OK;
+        good = store_chat_create(store, TEXT_LITERAL(CONTENTS_NAMESPACE), &draft, &arena, &made, NULL) == STORE_OK;
     }
     arena_clear(&arena);
     return good;

@@ -36,7 +36,6 @@
 
 static struct home home;
 static struct arena arena;
-static struct workspace workspace;
 static struct gateway_answer answers[2];
 static char *origins[] = {"https://example.org", "https://example.com"};
 
@@ -89,14 +88,14 @@ static void fill_chat(struct text id, struct text other, unsigned messages, size
     struct text members[] = {TEXT_LITERAL("jane"), other};
     const struct chat draft = {.id = id, .members = members, .members_count = 2};
     struct chat chat;
-    FUZZ_CHECK(store_chat_create(home.store, MICRO, &draft, &arena, &chat) == STORE_OK);
+    FUZZ_CHECK(store_chat_create(home.store, MICRO, &draft, &arena, &chat, NULL) == STORE_OK);
     memset(text, 't', sizeof text);
     for (unsigned i = 0; i < messages; i++) {
         char name[16];
         const struct chat_ref ref = {.namespace = MICRO, .id = id};
         struct message message = {.author = members[0], .text = {text, text_bytes}};
         message.id = (struct text){name, (size_t)snprintf(name, sizeof name, "m%u", i)};
-        FUZZ_CHECK(store_message_append(home.store, &ref, &message, &message) == STORE_OK);
+        FUZZ_CHECK(store_message_append(home.store, &ref, &message, &message, NULL) == STORE_OK);
     }
 }
 
@@ -168,10 +167,12 @@ static void serve(const struct gateway_call *call, struct gateway_answer *ret)
         FUZZ_CHECK(address_parse(TEXT_LITERAL("127.0.0.1"), &config.trusted_proxies[0]));
     }
     struct transport *t = gateway_begin(call, ret);
-    workspace_init(&workspace, &config);
-    bool sweeps = http_serve(t, &config, home.store, &workspace);
-    gateway_end(t);
-    workspace_clear(&workspace);
+    struct exchange *exchange = exchange_new(t, &config, home.store);
+    FUZZ_CHECK(exchange != NULL);
+    exchange_run(exchange);
+    bool sweeps = exchange_answer(exchange);
+    exchange_free(exchange);
+    gateway_end();
     store_housekeeping(home.store);
     if (sweeps) {
         store_auth_sweep(home.store);

@@ -144,9 +144,8 @@ struct transport *gateway_begin(const struct gateway_call *call, struct gateway_
     return t;
 }
 
-void gateway_end(struct transport *transport)
+void gateway_end(void)
 {
-    transport->ops->free(transport);
     if (!current->in_memory) {
         environ = own_environment;
         cgi_collect();

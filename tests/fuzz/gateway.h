@@ -33,8 +33,8 @@ void gateway_init(void);
 /* The value of a meta-variable, NULL if there is none. */
 const char *gateway_variable(const struct gateway_call *call, const char *name);
 
-/* A transport that has one request, for http_serve; the answer is in *ret once gateway_end was called. */
+/* A transport that has one request; once it was freed and gateway_end called, the answer is in *ret. */
 struct transport *gateway_begin(const struct gateway_call *call, struct gateway_answer *ret);
-void gateway_end(struct transport *transport);
+void gateway_end(void);
 
 #endif

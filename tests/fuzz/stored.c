@@ -91,7 +91,7 @@ static int list(const struct chat_ref *chat, const struct page_query *query)
 {
     struct store_page page;
     uint64_t count = 0;
-    enum store_status status = store_page_open(home.store, chat, query, &page);
+    enum store_status status = store_page_open(home.store, chat, query, &page, NULL);
     ends_well(status);
     if (status == STORE_OK) {
         FUZZ_CHECK(page.count <= query->limit);
@@ -107,7 +107,7 @@ static enum store_status append(const struct chat_ref *chat, const char *id)
 {
     const struct message draft = {.id = text_of(id), .author = JANE, .text = TEXT_LITERAL("text")};
     struct message stored;
-    enum store_status status = store_message_append(home.store, chat, &draft, &stored);
+    enum store_status status = store_message_append(home.store, chat, &draft, &stored, NULL);
     ends_well(status);
     return status;
 }
@@ -134,7 +134,7 @@ static void create_chat(struct text id)
     struct text members[] = {JANE, TEXT_LITERAL("john")};
     const struct chat draft = {.id = id, .members = members, .members_count = 2};
     struct chat made;
-    ends_well(store_chat_create(home.store, MICRO, &draft, &arena, &made));
+    ends_well(store_chat_create(home.store, MICRO, &draft, &arena, &made, NULL));
 }
 
 /* --- the cases */

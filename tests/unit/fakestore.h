@@ -55,6 +55,9 @@ struct store {
     uint64_t fail_at;         /* store_page_read fails at this message, if it is below `messages` */
     unsigned fail_reading;    /* in this reading of the page, counted from 1; 0: never */
     size_t text_bytes_later;  /* of each message from the second reading on, if not 0 */
+    uint64_t ticket;          /* of what returns before it is on the disk */
+    unsigned waits_in_vain;   /* so many of the next waits for it fail */
+    unsigned waits;
     unsigned calls;
     unsigned readings;
     char namespace[256];
@@ -98,11 +101,29 @@ enum store_status store_state_read(struct store *store, struct store_state *ret)
     return store->status;
 }
 
+enum store_status store_wait(struct store *store, const struct store_ticket *ticket)
+{
+    assert_int_equal(ticket->number, store->ticket);
+    store->waits++;
+    if (store->waits_in_vain > 0) {
+        store->waits_in_vain--;
+        return STORE_UNAVAILABLE;
+    }
+    return STORE_OK;
+}
+
+bool store_is_settled(struct store *store, const struct store_ticket *ticket)
+{
+    (void)ticket;
+    return store->waits > 0;
+}
+
 enum store_status store_chat_create(struct store *store, struct text namespace, const struct chat *draft,
-                                    struct arena *arena, struct chat *ret)
+                                    struct arena *arena, struct chat *ret, struct store_ticket *ret_ticket)
 {
     (void)arena;
     fake_see(store, namespace, (struct text){NULL, 0});
+    ret_ticket->number = store->ticket;
     if (store->status == STORE_OK || store->status == STORE_EXISTS) {
         *ret = *draft;
         ret->created_at_ns = FAKE_TIME_NS;
@@ -111,9 +132,10 @@ enum store_status store_chat_create(struct store *store, struct text namespace, 
 }
 
 enum store_status store_message_append(struct store *store, const struct chat_ref *chat, const struct message *draft,
-                                       struct message *ret)
+                                       struct message *ret, struct store_ticket *ret_ticket)
 {
     fake_see(store, chat->namespace, chat->member);
+    ret_ticket->number = store->ticket;
     if (store->status == STORE_OK || store->status == STORE_EXISTS) {
         *ret = *draft;
         ret->sent_at_ns = FAKE_TIME_NS;
@@ -122,9 +144,10 @@ enum store_status store_message_append(struct store *store, const struct chat_re
 }
 
 enum store_status store_page_open(struct store *store, const struct chat_ref *chat, const struct page_query *query,
-                                  struct store_page *ret)
+                                  struct store_page *ret, struct store_ticket *ret_ticket)
 {
     fake_see(store, chat->namespace, chat->member);
+    ret_ticket->number = store->ticket;
     store->query = *query;
     *ret = (struct store_page){.count = store->messages};
     buffer_init(&ret->batch, 1000);
@@ -142,7 +165,10 @@ enum store_status store_page_read(struct store *store, struct store_page *page, 
     }
     memset(text, 'x', sizeof(text));
     for (; page->done < page->count; page->done++) {
-        struct message m = {TEXT_LITERAL("m"), TEXT_LITERAL("a"), {text, text_bytes}, FAKE_TIME_NS};
+        struct message m = {.id = TEXT_LITERAL("m"),
+                            .author = TEXT_LITERAL("a"),
+                            .text = {text, text_bytes},
+                            .sent_at_ns = FAKE_TIME_NS};
         if (store->readings == store->fail_reading && page->done == store->fail_at) {
             return STORE_UNAVAILABLE;
         }

@@ -46,7 +46,7 @@ void create(struct fixture *f, const char *namespace, const char *id, const char
     struct text members[] = {text_of(a), text_of(b)};
     struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
     struct chat ret;
-    assert_int_equal(store_chat_create(f->store, text_of(namespace), &draft, &f->arena, &ret), STORE_OK);
+    assert_int_equal(store_chat_create(f->store, text_of(namespace), &draft, &f->arena, &ret, NULL), STORE_OK);
 }
 
 enum store_status append(struct fixture *f, const char *namespace, const char *chat, const char *id, struct text text,
@@ -54,7 +54,7 @@ enum store_status append(struct fixture *f, const char *namespace, const char *c
 {
     const struct chat_ref ref = {.namespace = text_of(namespace), .id = text_of(chat), .member = {NULL, 0}};
     struct message draft = {.id = text_of(id), .author = text_of("a"), .text = text};
-    return store_message_append(f->store, &ref, &draft, ret);
+    return store_message_append(f->store, &ref, &draft, ret, NULL);
 }
 
 void grow(struct fixture *f, unsigned count)
@@ -125,7 +125,7 @@ static void page_is_the_models(struct fixture *f, enum store_order order, uint64
     uint64_t skipped = 0;
     unsigned count = 0;
     listed.count = 0;
-    assert_int_equal(store_page_open(f->store, &c1, &query, &page), STORE_OK);
+    assert_int_equal(store_page_open(f->store, &c1, &query, &page, NULL), STORE_OK);
     assert_int_equal(store_page_read(f->store, &page, listed_take, &listed), STORE_OK);
     for (unsigned i = f->first; i < f->next; i++) {
         unsigned at = order == STORE_OLDEST_FIRST ? i : f->next - 1 - (i - f->first);

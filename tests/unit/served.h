@@ -1,5 +1,5 @@
 /*
- * served: one call of rpc_serve over the fake store, and what its peer received.
+ * served: one call of rpc_run and rpc_answer over the fake store, and what its peer received.
  */
 #ifndef CHATS_TESTS_SERVED_H
 #define CHATS_TESTS_SERVED_H
@@ -91,9 +91,12 @@ static inline void serve_with(struct fixture *f, struct store *store)
     f->length = LENGTH_NONE;
     f->store.calls = 0;
     f->store.readings = 0;
+    f->store.waits = 0;
     buffer_reset(&f->body);
     reply_init(&f->reply, &f->sink, &out);
-    f->complete = rpc_serve(&f->config, store, &f->request, &f->arena, &f->reply);
+    struct rpc rpc;
+    rpc_run(&rpc, &f->config, store, &f->request, &f->arena, &f->reply);
+    f->complete = rpc_answer(&rpc);
     buffer_clear(&out);
     arena_reset(&f->arena);
 }

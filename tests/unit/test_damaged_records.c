@@ -62,7 +62,7 @@ static enum store_status create(struct bench *b, const char *id)
     struct text members[] = {TEXT_LITERAL("jane"), text_of(id)};
     const struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
     struct chat chat;
-    return store_chat_create(b->store, NAMESPACE, &draft, &b->arena, &chat);
+    return store_chat_create(b->store, NAMESPACE, &draft, &b->arena, &chat, NULL);
 }
 
 static enum store_status append(struct bench *b, const char *id)
@@ -70,7 +70,7 @@ static enum store_status append(struct bench *b, const char *id)
     struct chat_ref chat = room();
     const struct message draft = {.id = text_of(id), .author = TEXT_LITERAL("jane"), .text = TEXT_LITERAL("text")};
     struct message message;
-    return store_message_append(b->store, &chat, &draft, &message);
+    return store_message_append(b->store, &chat, &draft, &message, NULL);
 }
 
 static bool count_message(void *context, const struct message *m)
@@ -87,7 +87,7 @@ static enum store_status list(struct bench *b, unsigned *ret_count)
     const struct page_query query = {.limit = 25};
     struct store_page page;
     *ret_count = 0;
-    enum store_status status = store_page_open(b->store, &chat, &query, &page);
+    enum store_status status = store_page_open(b->store, &chat, &query, &page, NULL);
     if (status == STORE_OK) {
         status = store_page_read(b->store, &page, count_message, ret_count);
     }

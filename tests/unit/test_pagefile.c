@@ -40,7 +40,7 @@ static void send_messages(struct store *store, struct text chat)
         struct chat_ref ref = {.namespace = micro, .id = chat};
         struct message draft = {.id = text_of(id), .author = text_of("jane"), .text = {text, 1 + i * i % 20000}};
         struct message stored;
-        assert_int_equal(store_message_append(store, &ref, &draft, &stored), STORE_OK);
+        assert_int_equal(store_message_append(store, &ref, &draft, &stored, NULL), STORE_OK);
     }
     free(text);
 }
@@ -62,7 +62,7 @@ static int fixture_open(void **state)
     }
     config_defaults(&config, f->home);
     if (store_open(&config, &store, problem) != STORE_OK ||
-        store_chat_create(store, micro, &draft, &arena, &chat) != STORE_OK) {
+        store_chat_create(store, micro, &draft, &arena, &chat, NULL) != STORE_OK) {
         print_error("%s\n", problem);
         return -1;
     }

@@ -173,7 +173,7 @@ static void a_page_that_is_open_ends_where_it_was_pruned(void **state)
             struct store_page page;
             unsigned count = 0;
             const struct page_query query = {.order = (enum store_order)order, .limit = COUNT};
-            assert_int_equal(store_page_open(f->store, &c1, &query, &page), STORE_OK);
+            assert_int_equal(store_page_open(f->store, &c1, &query, &page, NULL), STORE_OK);
             assert_int_equal(page.count, COUNT);
             assert_int_equal(store_page_read(f->store, &page, stop_after_3, &count), STORE_OK);
             assert_int_equal(count, 3);

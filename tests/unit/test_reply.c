@@ -108,6 +108,53 @@ static void a_peer_that_is_gone_ends_the_reading(void **state)
     assert_true(f->body.bytes < LONG_BYTES);
 }
 
+static bool take_head_of_what_is_on_the_disk(void *context, const struct reply *reply, uint64_t bytes)
+{
+    const struct fixture *f = context;
+    assert_true(f->store.waits > 0);
+    return take_head(context, reply, bytes);
+}
+
+static void nothing_leaves_before_it_is_on_the_disk(void **state)
+{
+    struct fixture *f = *state;
+    f->store.ticket = 7;
+    f->sink.head = take_head_of_what_is_on_the_disk;
+    static const enum store_status statuses[] = {STORE_OK, STORE_NOT_FOUND, STORE_CONFLICT};
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        f->store.status = statuses[i];
+        serve(f, "/SendMessage", "{\"chat_id\":\"c\",\"author_id\":\"a\",\"text\":\"t\"}");
+        assert_true(f->complete);
+    }
+    f->store.status = STORE_OK;
+    serve(f, "/CreateChat", "{\"user_ids\":[\"a\",\"b\"]}");
+    assert_true(f->complete);
+    serve(f, "/ListMessages", "{\"chat_id\":\"c\"}");
+    assert_true(f->complete);
+    serve_long_page(f);
+    assert_true(f->complete);
+    assert_long_body(f);
+}
+
+static void what_does_not_get_to_the_disk_is_a_503_whatever_it_was(void **state)
+{
+    struct fixture *f = *state;
+    static const enum store_status statuses[] = {STORE_OK, STORE_EXISTS, STORE_NOT_FOUND, STORE_CONFLICT};
+    f->store.ticket = 7;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        f->store.status = statuses[i];
+        f->store.waits_in_vain = 1;
+        serve(f, "/SendMessage", "{\"chat_id\":\"c\",\"author_id\":\"a\",\"text\":\"t\"}");
+        assert_error(f, 503, "UNAVAILABLE");
+        assert_int_equal(f->reply.result, ERROR_UNAVAILABLE);
+    }
+    f->store.status = STORE_OK;
+    f->store.waits_in_vain = 2; /* before it is rendered again, and at its end */
+    serve_long_page(f);
+    assert_int_equal(f->store.readings, 1);
+    assert_error(f, 503, "UNAVAILABLE");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -118,6 +165,8 @@ int main(void)
         WITH_FIXTURE(an_error_after_bytes_have_left_breaks_the_answer_off),
         WITH_FIXTURE(a_second_rendering_of_another_length_is_broken_off),
         WITH_FIXTURE(a_peer_that_is_gone_ends_the_reading),
+        WITH_FIXTURE(nothing_leaves_before_it_is_on_the_disk),
+        WITH_FIXTURE(what_does_not_get_to_the_disk_is_a_503_whatever_it_was),
     };
     return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void fill(struct store *store)
         struct text members[] = {text_of(id), text_of("jane")};
         struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
         struct chat chat;
-        assert_int_equal(store_chat_create(store, micro, &draft, &arena, &chat), STORE_OK);
+        assert_int_equal(store_chat_create(store, micro, &draft, &arena, &chat, NULL), STORE_OK);
         for (unsigned i = 0; i < MESSAGES; i++) {
             char message_id[16];
             snprintf(message_id, sizeof message_id, "m%u", i);
@@ -60,7 +60,7 @@ static void fill(struct store *store)
             struct message message = {
                 .id = text_of(message_id), .author = members[1], .text = {text, i % 7 == 0 ? sizeof text : 50}};
             struct message stored;
-            assert_int_equal(store_message_append(store, &ref, &message, &stored), STORE_OK);
+            assert_int_equal(store_message_append(store, &ref, &message, &stored, NULL), STORE_OK);
         }
     }
     arena_clear(&arena);

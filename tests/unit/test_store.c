@@ -71,7 +71,7 @@ static enum store_status create(struct fixture *f, struct text namespace, const 
 {
     struct text members[] = {text_of(a), text_of(b)};
     struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
-    enum store_status status = store_chat_create(f->store, namespace, &draft, &f->arena, ret);
+    enum store_status status = store_chat_create(f->store, namespace, &draft, &f->arena, ret, NULL);
     if (status == STORE_OK) {
         ret->members = NULL; /* the draft's: gone when this returns */
     }
@@ -83,7 +83,7 @@ static enum store_status append(struct fixture *f, const char *chat, const char 
 {
     struct chat_ref ref = ref_of(chat);
     struct message draft = {.id = text_of(id), .author = text_of("a"), .text = text_of(text)};
-    return store_message_append(f->store, &ref, &draft, ret);
+    return store_message_append(f->store, &ref, &draft, ret, NULL);
 }
 
 struct listed {
@@ -107,7 +107,7 @@ static struct listed *list(struct fixture *f, const char *chat, const struct pag
     struct chat_ref ref = ref_of(chat);
     struct store_page page;
     assert_non_null(listed);
-    assert_int_equal(store_page_open(f->store, &ref, query, &page), STORE_OK);
+    assert_int_equal(store_page_open(f->store, &ref, query, &page, NULL), STORE_OK);
     assert_int_equal(store_page_read(f->store, &page, listed_take, listed), STORE_OK);
     assert_int_equal(listed->count, page.count);
     unsigned first = listed->count;
@@ -169,7 +169,7 @@ static void namespaces_share_nothing(void **state)
     struct chat_ref ref = {.namespace = text_of("third"), .id = text_of("c1"), .member = {NULL, 0}};
     struct page_query query = {.limit = 1};
     struct store_page page;
-    assert_int_equal(store_page_open(f->store, &ref, &query, &page), STORE_NOT_FOUND);
+    assert_int_equal(store_page_open(f->store, &ref, &query, &page, NULL), STORE_NOT_FOUND);
     store_page_clear(&page);
 }
 
@@ -182,9 +182,9 @@ static void a_chat_without_the_member_is_not_there(void **state)
     assert_int_equal(create(f, micro, "c1", "a", "b", &chat), STORE_OK);
     struct chat_ref ref = ref_of("c1");
     ref.member = text_of("x");
-    assert_int_equal(store_message_append(f->store, &ref, &draft, &message), STORE_NOT_FOUND);
+    assert_int_equal(store_message_append(f->store, &ref, &draft, &message, NULL), STORE_NOT_FOUND);
     ref.member = text_of("b");
-    assert_int_equal(store_message_append(f->store, &ref, &draft, &message), STORE_OK);
+    assert_int_equal(store_message_append(f->store, &ref, &draft, &message, NULL), STORE_OK);
 }
 
 /* True if appending this ends a process at once, by an assertion. */
@@ -201,7 +201,7 @@ static bool append_aborts(struct fixture *f, struct text chat, struct text id, s
         (void)dup2(quiet, STDERR_FILENO);
         (void)setrlimit(RLIMIT_CORE, &no_core);
         (void)signal(SIGABRT, SIG_DFL);
-        _exit((int)store_message_append(f->store, &ref, &draft, &message));
+        _exit((int)store_message_append(f->store, &ref, &draft, &message, NULL));
     }
     assert_true(child > 0);
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -229,10 +229,10 @@ static void what_callers_must_check_is_asserted(void **state)
     assert_true(append_aborts(f, one, one, one, (struct text){bytes, sizeof bytes}));
     struct text members[] = {text_of("a"), id};
     struct chat draft = {.id = id, .members = members, .members_count = 2};
-    assert_int_equal(store_chat_create(f->store, micro, &draft, &f->arena, &chat), STORE_OK);
+    assert_int_equal(store_chat_create(f->store, micro, &draft, &f->arena, &chat, NULL), STORE_OK);
     struct chat_ref ref = {.namespace = micro, .id = id, .member = {NULL, 0}};
     struct message longest = {.id = id, .author = id, .text = {bytes, STORE_TEXT_BYTES_MAX}};
-    assert_int_equal(store_message_append(f->store, &ref, &longest, &message), STORE_OK);
+    assert_int_equal(store_message_append(f->store, &ref, &longest, &message, NULL), STORE_OK);
 }
 
 static void a_repeated_send_is_the_first_one(void **state)
@@ -382,7 +382,7 @@ static void a_page_does_not_shift_when_messages_follow(void **state)
     assert_int_equal(create(f, micro, "c1", "a", "b", &chat), STORE_OK);
     assert_int_equal(append(f, "c1", "m1", "t", &message), STORE_OK);
     assert_int_equal(append(f, "c1", "m2", "t", &message), STORE_OK);
-    assert_int_equal(store_page_open(f->store, &ref, &query, &page), STORE_OK);
+    assert_int_equal(store_page_open(f->store, &ref, &query, &page, NULL), STORE_OK);
     assert_int_equal(append(f, "c1", "m3", "t", &message), STORE_OK);
     assert_int_equal(store_page_read(f->store, &page, listed_take, listed), STORE_OK);
     store_page_clear(&page);
