@@ -207,7 +207,11 @@ static bool ballast_trees_fit(struct env *env)
     }
     for (int i = 0; i < env->options.trees_count; i++) {
         db_pgno_t last = 0;
-        DB_MPOOLFILE *file = env->trees[i]->get_mpf(env->trees[i]);
+        DB *tree = NULL;
+        if (env_tree_to_read(env, i, &tree) != 0) {
+            continue; /* who needs it is told */
+        }
+        DB_MPOOLFILE *file = tree->get_mpf(tree);
         if (file->get_last_pgno(file, &last) == 0 &&
             ((uint64_t)last + 1) * ENV_PAGE_BYTES + BALLAST_LIMIT_MARGIN_BYTES > env->file_bytes_max) {
             log_error("the tree '%s' is as large as the limit on the size of files allows (RLIMIT_FSIZE)",

@@ -200,77 +200,9 @@ static int env_configure(struct env *env, bool recover)
     return error;
 }
 
-int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t create)
-{
-    const struct env_tree *tree = &env->options.trees[index];
-    char file[80];
-    snprintf(file, sizeof file, "%s%s.db", shadow ? REPLACE_PREFIX : "", tree->name);
-    int error = db_create(&trees[index], env->handle, 0);
-    if (error != 0) {
-        trees[index] = NULL;
-        return error;
-    }
-    DB *db = trees[index];
-    error = db->set_pagesize(db, ENV_PAGE_BYTES);
-    if (error == 0) {
-        error = db->set_flags(db, DB_CHKSUM | tree->flags | (shadow ? DB_TXN_NOT_DURABLE : 0));
-    }
-    if (error == 0) {
-        error = db->open(db, NULL, file, NULL, DB_BTREE, DB_AUTO_COMMIT | create, 0600);
-    }
-    if (error == 0 && tree->primary >= 0) {
-        DB *primary = trees[tree->primary];
-        error = primary->associate(primary, NULL, db, tree->key, DB_IMMUTABLE_KEY);
-    }
-    if (error != 0) {
-        log_error("cannot open the tree '%s': %s", file, db_strerror(error));
-    }
-    return error;
-}
-
-static bool env_has_tree(const struct env *env, int index)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s.db", env->options.home, env->options.trees[index].name);
-    return access(path, F_OK) == 0;
-}
-
-/*
- * The first tree is made last: where its file is, the home is whole, and no tree may be missing but one that a newer
- * program added. Where it is not, a new home is being made.
- */
-static int env_open_trees(struct env *env, bool may_create)
-{
-    const struct env_options *options = &env->options;
-    bool is_whole = env_has_tree(env, 0);
-    bool create = may_create && !is_whole;
-    for (int i = 0; i < options->trees_count; i++) {
-        int index = is_whole ? i : (i + 1) % options->trees_count;
-        bool add = may_create && is_whole && index > 0 && options->may_add != NULL && !env_has_tree(env, index) &&
-                   options->may_add(env->trees[0], index);
-        int error = env_open_tree(env, env->trees, index, false, create || add ? DB_CREATE : 0);
-        if (error == 0 && may_create && is_whole && i == 0 && options->replaces) {
-            error = replace_settle(env, env->trees[0]);
-        }
-        if (error != 0) {
-            return error;
-        }
-    }
-    return 0;
-}
-
 void env_close_handles(struct env *env)
 {
-    /* Secondaries stand after their primaries and are closed before them. */
-    for (int i = env->options.trees_count - 1; i >= 0; i--) {
-        if (env->trees[i] != NULL) {
-            int error = env->trees[i]->close(env->trees[i], DB_NOSYNC);
-            if (error != 0) {
-                log_warning("closing the tree '%s': %s", env->options.trees[i].name, db_strerror(error));
-            }
-            env->trees[i] = NULL;
-        }
-    }
+    env_close_trees(env);
     if (env->handle != NULL) {
         int error = env->handle->close(env->handle, 0);
         if (error != 0) {
@@ -284,7 +216,8 @@ void env_abandon(struct env *env)
 {
     if (env->handle != NULL) {
         env->handle = NULL;
-        memset(env->trees, 0, sizeof env->trees);
+        memset(env->readers, 0, sizeof env->readers);
+        memset(env->writers, 0, sizeof env->writers);
         atomic_store(&env->abandoned, true);
     }
 }
@@ -303,14 +236,15 @@ int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status
                                   DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | recover_flags, 0600);
         damage_let_blank_pass(false);
     }
-    if (error == 0) {
-        error = env_open_trees(env, (recover_flags & DB_CREATE) != 0);
+    if (error == 0 && recover_flags != 0) {
+        error = env_open_all_trees(env);
+        if (error == 0) {
+            *ret_status = env->options.opened(env->handle, env->writers);
+        }
     }
     if (error == DB_OLD_VERSION) {
         error = 0;
-        *ret_status = STORE_CORRUPT; /* replace.h */
-    } else if (error == 0) {
-        *ret_status = env->options.opened(env->handle, env->trees);
+        *ret_status = STORE_CORRUPT; /* replace.h; of recovery only */
     }
     if (error != 0 || *ret_status != STORE_OK) {
         env_close_handles(env);
@@ -329,11 +263,31 @@ static uint64_t env_leaked_joins(const struct gate *gate)
     return joined > living ? joined - living : 0;
 }
 
+/* Whether this program may use the trees that another one has recovered. */
+static enum store_status env_check_format(struct env *env)
+{
+    uint32_t format = atomic_load(&env->gate->page->format);
+    if (format > env->options.format) {
+        log_error("the home is of format %u, made by a newer version of chats; this one reads format %u",
+                  (unsigned)format, (unsigned)env->options.format);
+        return STORE_CORRUPT;
+    }
+    if (format < env->options.format) {
+        gate_want_recovery(env->gate, "the home is of an older format");
+        return STORE_UNAVAILABLE;
+    }
+    return STORE_OK;
+}
+
 /* Opens handles of the living generation. Recovery may have become wanted on failure. */
 static enum store_status env_join(struct env *env)
 {
     struct gate_page *page = env->gate->page;
     gate_set_phase(env->gate, GATE_JOINING);
+    enum store_status status = env_check_format(env);
+    if (status != STORE_OK) {
+        return status;
+    }
     bool counted = fault_value(FAULT_UNCOUNTED_JOINS) == 0;
     if (counted) {
         atomic_fetch_add(&page->joins, 1);
@@ -342,21 +296,18 @@ static enum store_status env_join(struct env *env)
             return STORE_UNAVAILABLE;
         }
     }
-    enum store_status status = STORE_OK;
     int error = env_open_handles(env, 0, &status);
-    if (error != 0 || status != STORE_OK) {
+    if (error != 0) {
         if (counted) {
             atomic_fetch_add(&page->leaves, 1);
         }
-        if (error != 0 && damage_look_at_files(env, true)) {
+        if (damage_look_at_files(env, true)) {
             return damage_count(env);
         }
         if (error == ENOENT) {
             gate_want_recovery(env->gate, "the environment's regions are gone");
-        } else if (error == 0 && status == STORE_UNAVAILABLE) {
-            gate_want_recovery(env->gate, "the home's format cannot be read");
         }
-        return error != 0 ? env_failed(env, error, "joining the environment") : status;
+        return env_failed(env, error, "joining the environment");
     }
     env->generation = atomic_load(&page->generation);
     return STORE_OK;

@@ -62,8 +62,13 @@ struct env_options {
     const struct env_tree *trees; /* as long as the env */
     int trees_count;              /* up to ENV_TREES_MAX */
     /*
-     * Called under the gate when the trees have been opened: checks the home's format, or writes it into a new home.
-     * Anything but STORE_OK refuses the environment.
+     * The newest format that this program knows (opened). Recovery puts it into the gate page; who joins and knows an
+     * older one is refused, who knows a newer one wants a recovery, which brings the home to it.
+     */
+    uint32_t format;
+    /*
+     * Called under the gate, in recovery, when all trees have been opened: checks the home's format, or writes it into
+     * a new home. Anything but STORE_OK refuses the environment.
      */
     enum store_status (*opened)(DB_ENV *handle, DB **trees);
     bool replaces; /* the first tree is where replace.h has its records */
@@ -79,9 +84,10 @@ struct env {
     struct gate *gate;
     rlim_t file_bytes_max; /* RLIMIT_FSIZE, as it was when the environment was opened */
     /* Under the gate: */
-    DB_ENV *handle; /* NULL: not joined */
-    DB *trees[ENV_TREES_MAX];
-    uint64_t generation; /* the one that the handles belong to */
+    DB_ENV *handle;             /* NULL: not joined */
+    DB *readers[ENV_TREES_MAX]; /* as env_tree_to_read opened them, */
+    DB *writers[ENV_TREES_MAX]; /* and env_tree_to_write, or recovery: else NULL */
+    uint64_t generation;        /* the one that the handles belong to */
     /* By the log's leader only: */
     int log_fd;
     uint32_t log_number;
@@ -149,14 +155,36 @@ void env_move_log_end(struct env *env, uint64_t log_end);
 /* Library's version as struct gate_identity has it. */
 uint32_t env_library(void);
 
-/* Shared between env.c, recovery.c and shadow.c. Under the gate; on failure no handle is left open and nothing was
- * published. */
+/*
+ * Inside the gate: a tree's handle, as long as the hold. A process opens of a generation's trees those that it uses,
+ * when it does: a plain CGI run needs few of them, and each is opened twice by the library. 0, or the library's error,
+ * for env_failed; where a damaged page is the cause, or the file is gone, that has been seen to.
+ *
+ * To read: with no transaction (NULL). The handle may be one that refuses to be written (DB_RDONLY): then nothing about
+ * it is in the log either. To write: the tree's primary and all its secondaries have been opened and associated before
+ * it is given out, so that no process can put a record into a tree whose index it has not opened.
+ */
+int env_tree_to_read(struct env *env, int index, DB **ret) __attribute__((warn_unused_result));
+int env_tree_to_write(struct env *env, int index, DB **ret) __attribute__((warn_unused_result));
+
+/* Shared between env.c, tree.c, recovery.c and shadow.c. Under the gate; on failure no handle is left open and nothing
+ * was published. */
 enum store_status env_recover(struct env *env) __attribute__((warn_unused_result));
 int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status *ret_status)
     __attribute__((warn_unused_result));
-/* shadow: as shadow.h has it. The library's error; the handle, where one was made, is left in trees[index]. */
-int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t create)
+/*
+ * Opens trees[index], where its primary is open already; shadow: as shadow.h has it; how: flags of DB->open. The
+ * library's error; then trees[index] is as it was.
+ */
+int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t how)
     __attribute__((warn_unused_result));
+/*
+ * In recovery, all writers; makes those that may be missing. The first tree is made last: where its file is, the home
+ * is whole, and no tree may be missing but one that a newer program added. Where it is not, a new home is being made.
+ * DB_OLD_VERSION: as replace_settle.
+ */
+int env_open_all_trees(struct env *env) __attribute__((warn_unused_result));
+void env_close_trees(struct env *env);
 void env_abandon(struct env *env);
 void env_close_handles(struct env *env);
 

@@ -39,7 +39,7 @@
 
 #define GATE_FILE "gate"
 #define GATE_PAGE_BYTES 16384u
-#define GATE_LAYOUT 9u      /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
+#define GATE_LAYOUT 10u     /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_CHATS_CHANGED 256u
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
@@ -86,6 +86,7 @@ struct gate_page {
     _Atomic uint64_t holder_since_ns;      /* monotonic */
     _Atomic uint64_t joins;
     _Atomic uint64_t leaves;
+    _Atomic uint32_t format; /* of this generation's trees: env.h */
 
     _Atomic uint64_t ticket;         /* the last one given out */
     _Atomic uint64_t log_end;        /* end of the log when it was given out: file number << 32 | offset */

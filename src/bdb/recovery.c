@@ -193,6 +193,7 @@ static void recovery_succeeded(struct env *env, uint64_t wanted, uint64_t log_en
     env->generation = atomic_fetch_add(&page->generation, 1) + 1;
     atomic_store(&page->joins, fault_value(FAULT_UNCOUNTED_JOINS) == 0 ? 1 : 0);
     atomic_store(&page->leaves, 0);
+    atomic_store(&page->format, env->options.format);
     env_move_log_end(env, log_end);
     atomic_store(&page->synced_log_end, log_end);
     /*

@@ -62,7 +62,7 @@ static enum store_status shadow_make(struct shadow *shadow, int primary)
     int error = shadow_remove_files(env);
     for (int tree = 0; tree < env->options.trees_count && error == 0; tree++) {
         if (shadow_has(env, primary, tree)) {
-            error = env_open_tree(env, shadow->trees, tree, true, DB_CREATE);
+            error = env_open_tree(env, shadow->trees, tree, true, DB_AUTO_COMMIT | DB_CREATE);
         }
     }
     if (error != 0) {
@@ -182,8 +182,9 @@ static int shadow_replace(const struct shadow *shadow)
     struct env *env = shadow->env;
     DB_ENV *handle = env->handle;
     DB_TXN *txn = NULL;
+    DB *first = NULL;
     struct replace_ids ids = {0};
-    int error = 0;
+    int error = env_tree_to_write(env, 0, &first);
     for (int tree = 0; tree < env->options.trees_count && error == 0; tree++) {
         DB *db = shadow->trees[tree];
         if (db != NULL) {
@@ -204,7 +205,7 @@ static int shadow_replace(const struct shadow *shadow)
     if (error != 0) {
         return error;
     }
-    error = replace_decide(env->trees[0], txn, &ids);
+    error = replace_decide(first, txn, &ids);
     if (error != 0) {
         (void)txn->abort(txn);
         return error;
@@ -239,7 +240,7 @@ enum store_status shadow_write(struct shadow *shadow, txn_body *body, void *args
     if (status != STORE_OK) {
         return status;
     }
-    struct txn txn = {.env = env, .trees = env->trees, .handle = NULL};
+    struct txn txn = {.env = env, .handle = NULL};
     if (shadow->generation != env->generation) {
         memset(shadow->trees, 0, sizeof shadow->trees); /* dropped, as env_abandon does */
         status = STORE_CONFLICT;

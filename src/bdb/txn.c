@@ -1,5 +1,6 @@
 #include "bdb/txn.h"
 
+#include <assert.h>
 #include <time.h>
 
 #include "base/fault.h"
@@ -11,6 +12,12 @@
 enum store_status txn_failed(struct txn *txn, int error, const char *what)
 {
     return env_failed(txn->env, error, what);
+}
+
+int txn_tree_to_write(struct txn *txn, int tree, DB **ret)
+{
+    assert(txn->handle != NULL);
+    return env_tree_to_write(txn->env, tree, ret);
 }
 
 static void txn_hold_by_request(void)
@@ -93,7 +100,7 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
     if (status != STORE_OK) {
         return status;
     }
-    struct txn txn = {.env = env, .trees = env->trees, .handle = NULL};
+    struct txn txn = {.env = env, .handle = NULL};
     if (writes) {
         status = ballast_admit(env);
         status = status == STORE_OK ? txn_commit_body(&txn, body, args) : status;

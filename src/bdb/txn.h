@@ -9,7 +9,6 @@
 
 struct txn {
     struct env *env;
-    DB **trees;
     DB_TXN *handle; /* NULL in txn_read: alone inside, a reader needs no transaction */
 };
 
@@ -39,6 +38,13 @@ enum store_status txn_write_early(struct env *env, txn_body *body, void *args, s
 
 /* Waits until all that the ticket stands for is on the disk, in the home as it stands now. Else STORE_UNAVAILABLE. */
 enum store_status txn_wait(struct env *env, const struct store_ticket *ticket) __attribute__((warn_unused_result));
+
+/* In a body: as env_tree_to_read and env_tree_to_write. To write only in txn_write's, with txn->handle. */
+static inline int txn_tree_to_read(struct txn *txn, int tree, DB **ret)
+{
+    return env_tree_to_read(txn->env, tree, ret);
+}
+int txn_tree_to_write(struct txn *txn, int tree, DB **ret) __attribute__((warn_unused_result));
 
 /* The status for a library call's error: env_failed with this transaction's environment. */
 enum store_status txn_failed(struct txn *txn, int error, const char *what);

@@ -8,11 +8,14 @@
 
 enum store_status account_read(struct txn *txn, struct text namespace, struct text id, struct record_account *ret)
 {
-    DB *accounts = txn->trees[TREE_ACCOUNTS];
+    DB *accounts = NULL;
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(namespace, id, name));
     DBT value = {0};
-    int error = accounts->get(accounts, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_read(txn, TREE_ACCOUNTS, &accounts);
+    if (error == 0) {
+        error = accounts->get(accounts, NULL, &key, &value, 0);
+    }
     if (error == DB_NOTFOUND) {
         return STORE_NOT_FOUND;
     }
@@ -25,12 +28,15 @@ enum store_status account_read(struct txn *txn, struct text namespace, struct te
 enum store_status account_write(struct txn *txn, struct text namespace, struct text id,
                                 const struct record_account *account)
 {
-    DB *accounts = txn->trees[TREE_ACCOUNTS];
+    DB *accounts = NULL;
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     uint8_t record[RECORD_ACCOUNT_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(namespace, id, name));
     DBT value = store_dbt(record, record_account_encode(account, record));
-    int error = accounts->put(accounts, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_write(txn, TREE_ACCOUNTS, &accounts);
+    if (error == 0) {
+        error = accounts->put(accounts, txn->handle, &key, &value, 0);
+    }
     return error == 0 ? STORE_OK : txn_failed(txn, error, "storing an account");
 }
 
@@ -152,10 +158,13 @@ enum store_status account_remove_some(struct txn *txn, struct text namespace, st
     if (status != STORE_OK || *ret_more) {
         return status;
     }
-    DB *accounts = txn->trees[TREE_ACCOUNTS];
+    DB *accounts = NULL;
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(namespace, id, name));
-    int error = accounts->del(accounts, txn->handle, &key, 0);
+    int error = txn_tree_to_write(txn, TREE_ACCOUNTS, &accounts);
+    if (error == 0) {
+        error = accounts->del(accounts, txn->handle, &key, 0);
+    }
     return error == 0 ? STORE_OK : txn_failed(txn, error, "removing an account");
 }
 
@@ -195,11 +204,14 @@ static void account_list_take(struct account_list *list, struct text key, struct
 static enum store_status account_list_body(struct txn *txn, void *args)
 {
     struct account_list *list = args;
-    DB *accounts = txn->trees[TREE_ACCOUNTS];
+    DB *accounts = NULL;
     DBC *cursor = NULL;
     DBT key = store_dbt(list->at, list->at_bytes);
     DBT value = {0};
-    int error = accounts->cursor(accounts, txn->handle, &cursor, 0);
+    int error = txn_tree_to_read(txn, TREE_ACCOUNTS, &accounts);
+    if (error == 0) {
+        error = accounts->cursor(accounts, NULL, &cursor, 0);
+    }
     if (error != 0) {
         return txn_failed(txn, error, "opening a cursor");
     }

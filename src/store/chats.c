@@ -19,7 +19,7 @@ static bool chat_has_member(const struct record_chat *chat, struct text member)
 
 enum store_status chat_find(struct txn *txn, const struct chat_ref *ref, uint64_t *ret_number)
 {
-    DB *chats = txn->trees[TREE_CHATS];
+    DB *chats = NULL;
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(ref->namespace, ref->id, name));
     DBT value = {0};
@@ -27,7 +27,10 @@ enum store_status chat_find(struct txn *txn, const struct chat_ref *ref, uint64_
         value.flags = DB_DBT_PARTIAL;
         value.dlen = RECORD_CHAT_HEAD_BYTES;
     }
-    int error = chats->get(chats, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_read(txn, TREE_CHATS, &chats);
+    if (error == 0) {
+        error = chats->get(chats, NULL, &key, &value, 0);
+    }
     if (error == DB_NOTFOUND) {
         return STORE_NOT_FOUND;
     }
@@ -74,14 +77,17 @@ static enum store_status chat_copy(struct chat_create *create, struct text key, 
 /* STORE_EXISTS: a chat of exactly these members, copied. STORE_NOT_FOUND: none. */
 static enum store_status chat_find_by_members(struct txn *txn, struct chat_create *create)
 {
-    DB *by_members = txn->trees[TREE_CHATS_BY_MEMBERS];
+    DB *by_members = NULL;
     uint8_t bytes[RECORD_KEY_MEMBERS_BYTES_MAX];
     DBT key = store_dbt(bytes, record_key_members(create->namespace, create->digest, bytes));
     DBT primary_key = {0};
     DBT value = {0};
     DBC *cursor = NULL;
     struct text wanted = {create->record.data + RECORD_CHAT_HEAD_BYTES, create->record.bytes - RECORD_CHAT_HEAD_BYTES};
-    int error = by_members->cursor(by_members, txn->handle, &cursor, 0);
+    int error = txn_tree_to_read(txn, TREE_CHATS_BY_MEMBERS, &by_members);
+    if (error == 0) {
+        error = by_members->cursor(by_members, NULL, &cursor, 0);
+    }
     if (error != 0) {
         return txn_failed(txn, error, "opening a cursor");
     }
@@ -109,11 +115,14 @@ static enum store_status chat_find_by_members(struct txn *txn, struct chat_creat
 /* Takes the next chat number off the counter in meta. */
 static enum store_status chat_take_number(struct txn *txn, uint64_t *ret)
 {
-    DB *meta = txn->trees[TREE_META];
+    DB *meta = NULL;
     DBT key = store_dbt("next_chat", strlen("next_chat"));
     DBT value = {0};
     uint64_t number = 1;
-    int error = meta->get(meta, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_write(txn, TREE_META, &meta);
+    if (error == 0) {
+        error = meta->get(meta, NULL, &key, &value, 0);
+    }
     if (error == 0) {
         if (value.size != 8) {
             return store_damaged("meta");
@@ -148,14 +157,18 @@ static bool members_fit(const struct text *members, size_t count)
 enum store_status chat_create_body(struct txn *txn, void *args)
 {
     struct chat_create *create = args;
+    DB *chats = NULL;
+    int error = txn_tree_to_write(txn, TREE_CHATS, &chats);
+    if (error != 0) {
+        return txn_failed(txn, error, "opening the chats");
+    }
     enum store_status status = chat_find_by_members(txn, create);
     if (status != STORE_NOT_FOUND) {
         return status;
     }
-    DB *chats = txn->trees[TREE_CHATS];
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(create->namespace, create->draft->id, name));
-    int error = chats->exists(chats, txn->handle, &key, 0);
+    error = chats->exists(chats, NULL, &key, 0);
     if (error == 0) {
         return STORE_CONFLICT;
     }

@@ -33,12 +33,15 @@ void check_say(struct check *check, const char *format, ...)
 enum store_status check_index(struct check *check, struct txn *txn, enum tree tree, const void *key_bytes,
                               size_t key_size, struct text primary_key, const char *what)
 {
-    DB *index = txn->trees[tree];
+    DB *index = NULL;
     DBT key = store_dbt(key_bytes, key_size);
     DBT found = store_dbt(primary_key.data, primary_key.bytes);
     DBT value = {.flags = DB_DBT_PARTIAL};
     bool duplicates = (trees_table()[tree].flags & DB_DUPSORT) != 0;
-    int error = index->pget(index, txn->handle, &key, &found, &value, duplicates ? DB_GET_BOTH : 0);
+    int error = txn_tree_to_read(txn, (int)tree, &index);
+    if (error == 0) {
+        error = index->pget(index, NULL, &key, &found, &value, duplicates ? DB_GET_BOTH : 0);
+    }
     if (error == DB_NOTFOUND) {
         check_say(check, "%s is missing from the tree '%s'", what, trees_table()[tree].name);
     } else if (error != 0) {

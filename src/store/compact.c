@@ -92,7 +92,7 @@ static enum store_status compact_put(struct txn *txn, struct compact_step *step,
 static enum store_status compact_copy_body(struct txn *txn, void *args)
 {
     struct compact_step *step = args;
-    DB *messages = txn->trees[TREE_MESSAGES];
+    DB *messages = NULL;
     DBC *cursor = NULL;
     DBT key = store_dbt(step->at, sizeof step->at);
     DBT value = {0};
@@ -100,7 +100,10 @@ static enum store_status compact_copy_body(struct txn *txn, void *args)
     if (status != STORE_OK) {
         return status;
     }
-    int error = messages->cursor(messages, txn->handle, &cursor, 0);
+    int error = txn_tree_to_read(txn, TREE_MESSAGES, &messages);
+    if (error == 0) {
+        error = messages->cursor(messages, NULL, &cursor, 0);
+    }
     if (error != 0) {
         return txn_failed(txn, error, "opening a cursor");
     }
@@ -135,7 +138,7 @@ static enum store_status compact_range_of(struct txn *txn, DB *tree, uint64_t nu
 {
     struct seek seek;
     *ret = (struct compact_range){.low = 1};
-    enum store_status status = seek_open_tree(&seek, txn, tree, RECORD_MESSAGE_HEAD_BYTES);
+    enum store_status status = seek_open_tree(&seek, txn, tree, NULL, RECORD_MESSAGE_HEAD_BYTES);
     if (status != STORE_OK) {
         return status;
     }
@@ -169,7 +172,7 @@ static enum store_status compact_drop(struct txn *txn, struct compact_step *step
 {
     struct seek seek;
     DB *tree = step->compact->shadow.trees[TREE_MESSAGES];
-    enum store_status status = seek_open_tree(&seek, txn, tree, 0);
+    enum store_status status = seek_open_tree(&seek, txn, tree, txn->handle, 0);
     if (status != STORE_OK) {
         return status;
     }
@@ -191,13 +194,17 @@ static enum store_status compact_drop(struct txn *txn, struct compact_step *step
 static enum store_status compact_append(struct txn *txn, struct compact_step *step, uint64_t number, uint64_t from,
                                         uint64_t through)
 {
-    DB *messages = txn->trees[TREE_MESSAGES];
+    DB *messages = NULL;
     enum store_status status = STORE_OK;
+    int error = txn_tree_to_read(txn, TREE_MESSAGES, &messages);
+    if (error != 0) {
+        return txn_failed(txn, error, "opening the messages");
+    }
     for (; from <= through && status == STORE_OK && compact_may(&step->budget); from++) {
         uint8_t bytes[RECORD_KEY_PAIR_BYTES];
         DBT key = store_dbt(bytes, record_key_pair(number, from, bytes));
         DBT value = {0};
-        int error = messages->get(messages, txn->handle, &key, &value, 0);
+        error = messages->get(messages, NULL, &key, &value, 0);
         status =
             error == 0 ? compact_put(txn, step, &key, &value) : txn_failed(txn, error, "reading a message to copy");
     }
@@ -212,7 +219,12 @@ static enum store_status compact_chat(struct txn *txn, struct compact_step *step
     bool kept = false;
     *ret_done = false;
     compact_spend(&step->budget, 0);
-    enum store_status status = compact_range_of(txn, txn->trees[TREE_MESSAGES], number, &chat);
+    DB *messages = NULL;
+    int error = txn_tree_to_read(txn, TREE_MESSAGES, &messages);
+    if (error != 0) {
+        return txn_failed(txn, error, "opening the messages");
+    }
+    enum store_status status = compact_range_of(txn, messages, number, &chat);
     if (status == STORE_OK) {
         status = compact_range_of(txn, step->compact->shadow.trees[TREE_MESSAGES], number, &copy);
     }

@@ -34,13 +34,16 @@ static enum store_status import_marker(struct txn *txn, const struct import_row 
     if (status != STORE_OK || (sequence != 0 && !replaced)) {
         return status;
     }
-    DB *messages = txn->trees[TREE_MESSAGES];
+    DB *messages = NULL;
     uint8_t bytes[RECORD_KEY_PAIR_BYTES];
     uint8_t record[RECORD_MESSAGE_HEAD_BYTES];
     DBT key = store_dbt(bytes, record_key_pair(number, replaced ? sequence : 1, bytes));
     DBT value = store_dbt(record, record_marker_encode(row->last_sent_at_ns, record));
     gate_chat_changed(txn->env->gate, number);
-    int error = messages->put(messages, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_write(txn, TREE_MESSAGES, &messages);
+    if (error == 0) {
+        error = messages->put(messages, txn->handle, &key, &value, 0);
+    }
     *ret_stored = true;
     return error == 0 ? STORE_OK : txn_failed(txn, error, "storing a marker");
 }

@@ -58,10 +58,13 @@ static bool login_prune(struct record_login *login, uint64_t now_ns)
 static enum store_status login_read(struct txn *txn, const uint8_t digest[CRYPTO_DIGEST_BYTES], uint64_t now_ns,
                                     struct record_login *ret, bool *ret_was_ahead)
 {
-    DB *logins = txn->trees[TREE_LOGINS];
+    DB *logins = NULL;
     DBT key = store_dbt(digest, CRYPTO_DIGEST_BYTES);
     DBT value = {0};
-    int error = logins->get(logins, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_write(txn, TREE_LOGINS, &logins); /* it is written next */
+    if (error == 0) {
+        error = logins->get(logins, NULL, &key, &value, 0);
+    }
     ret->count = 0;
     if (error == DB_NOTFOUND) {
         return STORE_OK;
@@ -80,14 +83,14 @@ static enum store_status login_read(struct txn *txn, const uint8_t digest[CRYPTO
 static enum store_status login_write(struct txn *txn, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                                      const struct record_login *login)
 {
-    DB *logins = txn->trees[TREE_LOGINS];
+    DB *logins = NULL;
     DBT key = store_dbt(digest, CRYPTO_DIGEST_BYTES);
-    int error;
-    if (login->count > 0) {
+    int error = txn_tree_to_write(txn, TREE_LOGINS, &logins);
+    if (error == 0 && login->count > 0) {
         uint8_t record[RECORD_LOGIN_BYTES_MAX];
         DBT value = store_dbt(record, record_login_encode(login, record));
         error = logins->put(logins, txn->handle, &key, &value, 0);
-    } else {
+    } else if (error == 0) {
         error = logins->del(logins, txn->handle, &key, 0);
         error = error == DB_NOTFOUND ? 0 : error;
     }
@@ -188,13 +191,16 @@ struct login_sweep {
 static enum store_status login_sweep_body(struct txn *txn, void *args)
 {
     const struct login_sweep *sweep = args;
-    DB *logins = txn->trees[TREE_LOGINS];
+    DB *logins = NULL;
     DBC *cursor = NULL;
     DBT key = store_dbt(sweep->from, sizeof sweep->from);
     DBT value = {0};
     bool removed = false;
     enum store_status status = STORE_OK;
-    int error = logins->cursor(logins, txn->handle, &cursor, 0);
+    int error = txn_tree_to_write(txn, TREE_LOGINS, &logins);
+    if (error == 0) {
+        error = logins->cursor(logins, txn->handle, &cursor, 0);
+    }
     if (error != 0) {
         return txn_failed(txn, error, "opening a cursor");
     }

@@ -35,11 +35,14 @@ struct message_append {
 
 enum store_status message_find(struct txn *txn, uint64_t chat_number, const struct message *message, uint64_t *ret_ns)
 {
-    DB *by_id = txn->trees[TREE_MESSAGES_BY_ID];
+    DB *by_id = NULL;
     uint8_t bytes[RECORD_KEY_ID_BYTES_MAX];
     DBT key = store_dbt(bytes, record_key_id(chat_number, message->id, bytes));
     DBT value = {0};
-    int error = by_id->get(by_id, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_read(txn, TREE_MESSAGES_BY_ID, &by_id);
+    if (error == 0) {
+        error = by_id->get(by_id, NULL, &key, &value, 0);
+    }
     if (error == DB_NOTFOUND) {
         return STORE_NOT_FOUND;
     }
@@ -58,7 +61,7 @@ enum store_status message_find(struct txn *txn, uint64_t chat_number, const stru
 enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64_t last_sequence,
                                    const struct record_message *last, struct text record)
 {
-    DB *messages = txn->trees[TREE_MESSAGES];
+    DB *messages = NULL;
     gate_chat_changed(txn->env->gate, chat_number);
     uint8_t bytes[RECORD_KEY_PAIR_BYTES];
     DBT key = store_dbt(bytes, record_key_pair(chat_number, last_sequence + 1, bytes));
@@ -69,7 +72,10 @@ enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64
      */
     bool is_behind = last_sequence > 0 && last_sequence < UINT64_MAX;
     u_int32_t how = is_behind ? 0 : DB_NOOVERWRITE;
-    int error = messages->put(messages, txn->handle, &key, &value, how);
+    int error = txn_tree_to_write(txn, TREE_MESSAGES, &messages);
+    if (error == 0) {
+        error = messages->put(messages, txn->handle, &key, &value, how);
+    }
     if (error == DB_KEYEXIST) {
         return store_damaged("messages");
     }
@@ -90,6 +96,11 @@ static enum store_status message_append_body(struct txn *txn, void *args)
     enum store_status status = chat_find(txn, append->chat, &chat_number);
     if (status != STORE_OK) {
         return status;
+    }
+    DB *messages = NULL; /* opened now, so that what follows reads by the same handle and opens no other */
+    int error = txn_tree_to_write(txn, TREE_MESSAGES, &messages);
+    if (error != 0) {
+        return txn_failed(txn, error, "opening the messages");
     }
     uint64_t stored_at_ns = 0;
     status = append->draft->id_is_new ? STORE_NOT_FOUND : message_find(txn, chat_number, append->draft, &stored_at_ns);

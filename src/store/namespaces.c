@@ -227,10 +227,13 @@ static enum store_status namespaces_remove_chat(struct txn *txn, const struct ch
     if (status != STORE_OK || !*ret_done) {
         return status;
     }
-    DB *chats = txn->trees[TREE_CHATS];
+    DB *chats = NULL;
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(ref->namespace, ref->id, name));
-    int error = chats->del(chats, txn->handle, &key, 0);
+    int error = txn_tree_to_write(txn, TREE_CHATS, &chats);
+    if (error == 0) {
+        error = chats->del(chats, txn->handle, &key, 0);
+    }
     step->chats++;
     return error == 0 ? STORE_OK : txn_failed(txn, error, "removing a chat");
 }

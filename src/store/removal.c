@@ -3,10 +3,9 @@
 #include "store/seek.h"
 
 /* Inside: removes the message that the cursor stands on; `mark`: a marker takes its place. */
-static enum store_status removal_take(struct txn *txn, struct seek *seek, const struct removal *removal, bool mark,
-                                      uint64_t *ret_removed)
+static enum store_status removal_take(struct txn *txn, DB *messages, struct seek *seek, const struct removal *removal,
+                                      bool mark, uint64_t *ret_removed)
 {
-    DB *messages = txn->trees[TREE_MESSAGES];
     struct record_message message;
     uint8_t record[RECORD_MESSAGE_HEAD_BYTES];
     uint8_t bytes[RECORD_KEY_PAIR_BYTES];
@@ -33,12 +32,18 @@ enum store_status removal_run(struct txn *txn, const struct removal *removal, st
                               uint64_t *ret_removed, bool *ret_done)
 {
     struct seek seek;
+    DB *messages = NULL;
     uint64_t last = 0;
-    enum store_status status = seek_open(&seek, txn, TREE_MESSAGES, UINT32_MAX); /* whole records, for their sizes */
+    int error = txn_tree_to_write(txn, TREE_MESSAGES, &messages);
+    if (error != 0) {
+        return txn_failed(txn, error, "opening the messages");
+    }
+    /* Whole records, for their sizes. */
+    enum store_status status = seek_open_tree(&seek, txn, messages, txn->handle, UINT32_MAX);
     if (status != STORE_OK) {
         return status;
     }
-    int error = seek_last(&seek, removal->chat_number);
+    error = seek_last(&seek, removal->chat_number);
     if (error == 0) {
         last = seek_sequence(&seek);
         error = seek_from(&seek, removal->chat_number, 0);
@@ -51,7 +56,7 @@ enum store_status removal_run(struct txn *txn, const struct removal *removal, st
         }
         budget->records--;
         budget->bytes -= seek.value.size < budget->bytes ? seek.value.size : budget->bytes;
-        status = removal_take(txn, &seek, removal, sequence == last && !removal->with_chat, ret_removed);
+        status = removal_take(txn, messages, &seek, removal, sequence == last && !removal->with_chat, ret_removed);
         error = status != STORE_OK || sequence == last ? DB_NOTFOUND : seek_next(&seek, removal->chat_number);
     }
     seek_close(&seek);

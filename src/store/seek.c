@@ -1,17 +1,22 @@
 #include "store/seek.h"
 
-enum store_status seek_open_tree(struct seek *seek, struct txn *txn, DB *tree, u_int32_t head_bytes)
+enum store_status seek_open_tree(struct seek *seek, struct txn *txn, DB *tree, DB_TXN *handle, u_int32_t head_bytes)
 {
     *seek = (struct seek){.secondary = false};
     seek->value.flags = DB_DBT_PARTIAL;
     seek->value.dlen = head_bytes;
-    int error = tree->cursor(tree, txn->handle, &seek->cursor, 0);
+    int error = tree->cursor(tree, handle, &seek->cursor, 0);
     return error == 0 ? STORE_OK : txn_failed(txn, error, "opening a cursor");
 }
 
 enum store_status seek_open(struct seek *seek, struct txn *txn, enum tree tree, u_int32_t head_bytes)
 {
-    enum store_status status = seek_open_tree(seek, txn, txn->trees[tree], head_bytes);
+    DB *opened = NULL;
+    int error = txn_tree_to_read(txn, (int)tree, &opened);
+    if (error != 0) {
+        return txn_failed(txn, error, "opening a tree");
+    }
+    enum store_status status = seek_open_tree(seek, txn, opened, NULL, head_bytes);
     seek->secondary = trees_table()[tree].primary >= 0;
     return status;
 }

@@ -17,13 +17,16 @@ struct seek {
 };
 
 /*
- * Opens a cursor on TREE_MESSAGES or TREE_MESSAGES_BY_TIME, giving the first head_bytes of each record. To be closed on
- * STORE_OK.
+ * Opens a cursor to read TREE_MESSAGES or TREE_MESSAGES_BY_TIME, giving the first head_bytes of each record. To be
+ * closed on STORE_OK.
  */
 enum store_status seek_open(struct seek *seek, struct txn *txn, enum tree tree, u_int32_t head_bytes)
     __attribute__((warn_unused_result));
-/* The same on an open primary tree of messages that is not one of txn's (compact.c). */
-enum store_status seek_open_tree(struct seek *seek, struct txn *txn, DB *tree, u_int32_t head_bytes)
+/*
+ * The same on an open primary tree of messages, perhaps a shadow's; handle: txn's where the cursor is to remove what it
+ * stands on, NULL to read.
+ */
+enum store_status seek_open_tree(struct seek *seek, struct txn *txn, DB *tree, DB_TXN *handle, u_int32_t head_bytes)
     __attribute__((warn_unused_result));
 void seek_close(struct seek *seek);
 

@@ -111,6 +111,7 @@ enum store_status store_open_as(const struct config *config, bool restoring, str
         .restoring = restoring,
         .trees = trees_table(),
         .trees_count = TREES,
+        .format = TREES_FORMAT,
         .opened = trees_opened,
         .may_add = trees_may_add,
         .replaces = true,
@@ -159,10 +160,13 @@ bool store_is_settled(struct store *store, const struct store_ticket *ticket)
 static enum store_status ping_body(struct txn *txn, void *args)
 {
     (void)args;
-    DB *meta = txn->trees[TREE_META];
+    DB *meta = NULL;
     DBT key = store_dbt("format", strlen("format"));
     DBT value = {0};
-    int error = meta->get(meta, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_read(txn, TREE_META, &meta);
+    if (error == 0) {
+        error = meta->get(meta, NULL, &key, &value, 0);
+    }
     return error == 0 ? STORE_OK : txn_failed(txn, error, "reading the format");
 }
 

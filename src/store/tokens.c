@@ -17,10 +17,13 @@ static void tokens_raise_epoch(struct txn *txn)
 static enum store_status token_read(struct txn *txn, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                                     struct record_token *ret)
 {
-    DB *tokens = txn->trees[TREE_TOKENS];
+    DB *tokens = NULL;
     DBT key = store_dbt(digest, CRYPTO_DIGEST_BYTES);
     DBT value = {0};
-    int error = tokens->get(tokens, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_read(txn, TREE_TOKENS, &tokens);
+    if (error == 0) {
+        error = tokens->get(tokens, NULL, &key, &value, 0);
+    }
     if (error == DB_NOTFOUND) {
         return STORE_NOT_FOUND;
     }
@@ -34,26 +37,27 @@ static enum store_status token_read(struct txn *txn, const uint8_t digest[CRYPTO
 static enum store_status token_write(struct txn *txn, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                                      const struct record_token *token)
 {
-    DB *tokens = txn->trees[TREE_TOKENS];
+    DB *tokens = NULL;
     uint8_t record[RECORD_TOKEN_BYTES_MAX];
     DBT key = store_dbt(digest, CRYPTO_DIGEST_BYTES);
     DBT value = store_dbt(record, record_token_encode(token, record));
-    int error = tokens->put(tokens, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_write(txn, TREE_TOKENS, &tokens);
+    if (error == 0) {
+        error = tokens->put(tokens, txn->handle, &key, &value, 0);
+    }
     return error == 0 ? STORE_OK : txn_failed(txn, error, "storing a token");
 }
 
 /* Inside: removes these tokens. */
 static enum store_status tokens_delete(struct txn *txn, uint8_t (*digests)[CRYPTO_DIGEST_BYTES], size_t count)
 {
-    DB *tokens = txn->trees[TREE_TOKENS];
-    for (size_t i = 0; i < count; i++) {
+    DB *tokens = NULL;
+    int error = txn_tree_to_write(txn, TREE_TOKENS, &tokens);
+    for (size_t i = 0; i < count && error == 0; i++) {
         DBT key = store_dbt(digests[i], CRYPTO_DIGEST_BYTES);
-        int error = tokens->del(tokens, txn->handle, &key, 0);
-        if (error != 0) {
-            return txn_failed(txn, error, "removing a token");
-        }
+        error = tokens->del(tokens, txn->handle, &key, 0);
     }
-    return STORE_OK;
+    return error == 0 ? STORE_OK : txn_failed(txn, error, "removing a token");
 }
 
 /* Which entries of an index of the tokens, in its order. */
@@ -77,14 +81,17 @@ static bool token_range_has(const struct token_range *range, struct text key)
 static enum store_status tokens_collect(struct txn *txn, const struct token_range *range,
                                         uint8_t (*ret_digests)[CRYPTO_DIGEST_BYTES], size_t *ret_count, bool *ret_more)
 {
-    DB *index = txn->trees[range->index];
+    DB *index = NULL;
     DBC *cursor = NULL;
     DBT key = store_dbt(range->from.data, range->from.bytes);
     DBT digest = {0};
     DBT value = {.flags = DB_DBT_PARTIAL};
     size_t count = 0;
     bool more = false;
-    int error = index->cursor(index, txn->handle, &cursor, 0);
+    int error = txn_tree_to_read(txn, (int)range->index, &index);
+    if (error == 0) {
+        error = index->cursor(index, NULL, &cursor, 0);
+    }
     if (error != 0) {
         return txn_failed(txn, error, "opening a cursor");
     }

@@ -7,11 +7,6 @@
 #include "base/log.h"
 #include "store/record.h"
 
-/*
- * Of a home as a whole; raise it when an older program could not read a newer home, or would leave an index behind.
- * 2: tokens have indexes, failed logins are counted.
- */
-#define TREES_FORMAT 2u
 #define TREES_FORMAT_KEY "format"
 
 /* The format that brought a tree; those not named are of format 1. */

@@ -7,6 +7,12 @@
 
 #include "bdb/env.h"
 
+/*
+ * Of a home as a whole; raise it when an older program could not read a newer home, or would leave an index behind.
+ * 2: tokens have indexes, failed logins are counted.
+ */
+#define TREES_FORMAT 2u
+
 enum tree {
     TREE_META,              /* name -> value */
     TREE_CHATS,             /* namespace, chat id -> chat record */

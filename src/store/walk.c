@@ -36,13 +36,16 @@ static enum store_status walk_body(struct txn *txn, void *args)
 {
     struct walk_state *state = args;
     const struct walk *walk = state->walk;
-    DB *tree = txn->trees[walk->tree];
+    DB *tree = NULL;
     bool secondary = trees_table()[walk->tree].primary >= 0;
     DBT key = {0};
     DBT primary_key = {0};
     DBT value = {0};
     DBC *cursor = NULL;
-    int error = tree->cursor(tree, txn->handle, &cursor, 0);
+    int error = txn_tree_to_read(txn, (int)walk->tree, &tree);
+    if (error == 0) {
+        error = tree->cursor(tree, NULL, &cursor, 0);
+    }
     if (error != 0) {
         return txn_failed(txn, error, "opening a cursor");
     }

@@ -39,17 +39,23 @@ struct raw {
 static enum store_status put_body(struct txn *txn, void *args)
 {
     const struct raw *raw = args;
-    DB *tree = txn->trees[raw->tree];
+    DB *tree = NULL;
     DBT key = store_dbt(raw->key.data, raw->key.bytes);
     DBT value = store_dbt(raw->record.data, raw->record.bytes);
+    if (txn_tree_to_write(txn, (int)raw->tree, &tree) != 0) {
+        return STORE_UNAVAILABLE;
+    }
     return tree->put(tree, txn->handle, &key, &value, 0) == 0 ? STORE_OK : STORE_CONFLICT;
 }
 
 static enum store_status remove_body(struct txn *txn, void *args)
 {
     const struct raw *raw = args;
-    DB *tree = txn->trees[raw->tree];
+    DB *tree = NULL;
     DBT key = store_dbt(raw->key.data, raw->key.bytes);
+    if (txn_tree_to_write(txn, (int)raw->tree, &tree) != 0) {
+        return STORE_UNAVAILABLE;
+    }
     return tree->del(tree, txn->handle, &key, 0) == 0 ? STORE_OK : STORE_NOT_FOUND;
 }
 

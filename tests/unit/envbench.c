@@ -153,7 +153,10 @@ static enum store_status item_put(struct txn *txn, void *args)
     DBT data = {.flags = 0};
     data.data = value;
     data.size = (u_int32_t)item->bytes;
-    int error = txn->trees[0]->put(txn->trees[0], txn->handle, &key, &data, 0);
+    DB *tree = NULL;
+    int error = txn_tree_to_write(txn, 0, &tree);
+    if (error == 0)
+        error = tree->put(tree, txn->handle, &key, &data, 0);
     return error == 0 ? STORE_OK : txn_failed(txn, error, "put");
 }
 
@@ -162,7 +165,10 @@ static enum store_status item_get(struct txn *txn, void *args)
     struct item *item = args;
     DBT key = {.data = &item->key, .size = sizeof item->key};
     DBT data = {.flags = DB_DBT_MALLOC};
-    int error = txn->trees[0]->get(txn->trees[0], txn->handle, &key, &data, 0);
+    DB *tree = NULL;
+    int error = txn_tree_to_read(txn, 0, &tree);
+    if (error == 0)
+        error = tree->get(tree, NULL, &key, &data, 0);
     if (error == DB_NOTFOUND)
         return STORE_NOT_FOUND;
     if (error != 0)

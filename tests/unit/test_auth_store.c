@@ -319,7 +319,8 @@ static void a_sweep_removes_what_has_expired_a_few_at_a_time(void **state)
     assert_int_equal(bench_stats(b).tokens, 100); /* refresh tokens live on */
     DB_BTREE_STAT *stat = NULL;
     assert_int_equal(env_enter(b->store->env, GATE_READING), STORE_OK);
-    DB *logins = b->store->env->trees[TREE_LOGINS];
+    DB *logins = NULL;
+    assert_int_equal(env_tree_to_read(b->store->env, TREE_LOGINS, &logins), 0);
     assert_int_equal(logins->stat(logins, NULL, &stat, 0), 0);
     env_leave(b->store->env);
     assert_int_equal(stat->bt_ndata, 0);
@@ -357,10 +358,13 @@ static enum store_status break_index_body(struct txn *txn, void *args)
 static enum store_status lose_account_body(struct txn *txn, void *args)
 {
     (void)args;
-    DB *accounts = txn->trees[TREE_ACCOUNTS];
+    DB *accounts = NULL;
     uint8_t name[RECORD_KEY_NAME_BYTES_MAX];
     DBT key = store_dbt(name, record_key_name(NAMESPACE, text_of("alice"), name));
-    int error = accounts->del(accounts, txn->handle, &key, 0);
+    int error = txn_tree_to_write(txn, TREE_ACCOUNTS, &accounts);
+    if (error == 0) {
+        error = accounts->del(accounts, txn->handle, &key, 0);
+    }
     return error == 0 ? STORE_OK : txn_failed(txn, error, "losing an account");
 }
 

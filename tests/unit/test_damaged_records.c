@@ -21,10 +21,13 @@ struct raw {
 static enum store_status put_body(struct txn *txn, void *args)
 {
     const struct raw *raw = args;
-    DB *tree = txn->trees[raw->tree];
+    DB *tree = NULL;
     DBT key = store_dbt(raw->key.data, raw->key.bytes);
     DBT value = store_dbt(raw->record.data, raw->record.bytes);
-    int error = tree->put(tree, txn->handle, &key, &value, 0);
+    int error = txn_tree_to_write(txn, (int)raw->tree, &tree);
+    if (error == 0) {
+        error = tree->put(tree, txn->handle, &key, &value, 0);
+    }
     return error == 0 ? STORE_OK : txn_failed(txn, error, "putting a raw record");
 }
 

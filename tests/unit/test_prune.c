@@ -366,8 +366,11 @@ static enum store_status plant_body(struct txn *txn, void *args)
         size += 5;
     }
     DBT value = store_dbt(record, size);
-    DB *messages = txn->trees[TREE_MESSAGES];
-    return messages->put(messages, txn->handle, &key, &value, 0) == 0 ? STORE_OK : STORE_CORRUPT;
+    DB *messages = NULL;
+    return txn_tree_to_write(txn, TREE_MESSAGES, &messages) == 0 &&
+                   messages->put(messages, txn->handle, &key, &value, 0) == 0
+               ? STORE_OK
+               : STORE_CORRUPT;
 }
 
 static void plant(struct fixture *f, uint64_t chat, uint64_t sequence, bool hidden)

@@ -545,11 +545,11 @@ static void a_home_of_a_newer_format_is_refused(void **state)
     struct fixture *f = *state;
     struct chat chat;
     assert_int_equal(create(f, micro, "c1", "a", "b", &chat), STORE_OK);
-    /* As a newer program would leave it. */
     assert_int_equal(env_enter(f->store->env, GATE_WRITING), STORE_OK);
-    DB *meta = f->store->env->trees[TREE_META];
+    DB *meta = NULL;
+    assert_int_equal(env_tree_to_write(f->store->env, TREE_META, &meta), 0);
     DBT key = store_dbt("format", 6);
-    DBT value = store_dbt("\0\0\0\3", 4);
+    DBT value = store_dbt("\0\0\0\3", 4); /* as a newer program would leave it */
     assert_int_equal(meta->put(meta, NULL, &key, &value, 0), 0);
     env_leave(f->store->env);
     assert_int_equal(store_recover(f->store), STORE_CORRUPT);
