@@ -193,6 +193,10 @@ static int env_configure(struct env *env, bool recover)
     if (error == 0) {
         error = handle->set_flags(handle, DB_TXN_WRITE_NOSYNC, 1);
     }
+    if (error == 0) {
+        /* Who holds the gate waits for no mutex of the library: else it asks /sys for the processors at each join. */
+        error = handle->mutex_set_tas_spins(handle, 1);
+    }
     if (error == 0 && recover) {
         /* New regions are written, not left as holes. A mere joiner would read every page of them: 5 ms for nothing. */
         error = handle->set_flags(handle, DB_REGION_INIT, 1);
