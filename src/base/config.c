@@ -388,14 +388,21 @@ static void cut_comment(char *line)
     }
 }
 
-/* One line. `seen` has a flag for each key. */
-static bool read_line(struct config *c, char *line, bool seen[KEYS_COUNT], const char *at,
+/* One line, of so many bytes. `seen` has a flag for each key. */
+static bool read_line(struct config *c, char *line, size_t bytes, unsigned number, bool seen[KEYS_COUNT],
                       char problem[CONFIG_PROBLEM_BYTES_MAX])
 {
+    char at[64];
+    bool is_whole = strlen(line) == bytes;
     cut_comment(line);
     char *name = trim(line);
-    if (*name == '\0') {
+    if (*name == '\0' && is_whole) {
         return true;
+    }
+    /* Not before: most lines are comments, and a plain CGI run reads them all for each call. */
+    snprintf(at, sizeof at, "%s line %u", CONFIG_FILE, number);
+    if (!is_whole) {
+        return config_refuse(problem, "%s: a byte of value zero", at);
     }
     char *equals = strchr(name, '=');
     if (!equals || equals == name) {
@@ -452,13 +459,7 @@ static bool config_load_file(struct config *c, const char *home, const char *nam
     size_t capacity = 0;
     ssize_t bytes;
     for (unsigned number = 1; loaded && (bytes = getline(&line, &capacity, file)) >= 0; number++) {
-        char at[64];
-        snprintf(at, sizeof at, "%s line %u", CONFIG_FILE, number);
-        if (strlen(line) != (size_t)bytes) {
-            loaded = config_refuse(problem, "%s: a byte of value zero", at);
-        } else {
-            loaded = read_line(c, line, seen, at, problem);
-        }
+        loaded = read_line(c, line, (size_t)bytes, number, seen, problem);
     }
     if (loaded && !feof(file)) {
         loaded = config_refuse(problem, "cannot read \"%s\": %s", path, strerror(errno));
