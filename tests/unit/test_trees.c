@@ -19,7 +19,7 @@ static enum store_status create(struct store *store, const char *id, const char 
     struct chat draft = {.id = text_of(id), .members = members, .members_count = 2};
     struct arena arena = {NULL};
     struct chat chat;
-    enum store_status status = store_chat_create(store, NAMESPACE, &draft, &arena, &chat);
+    enum store_status status = store_chat_create(store, NAMESPACE, &draft, &arena, &chat, NULL);
     arena_clear(&arena);
     return status;
 }
@@ -29,7 +29,7 @@ static enum store_status append(struct store *store, const char *chat, const cha
     struct chat_ref ref = {.namespace = NAMESPACE, .id = text_of(chat)};
     struct message draft = {.id = text_of(id), .author = TEXT_LITERAL("jane"), .text = TEXT_LITERAL("hello")};
     struct message message;
-    return store_message_append(store, &ref, &draft, &message);
+    return store_message_append(store, &ref, &draft, &message, NULL);
 }
 
 static bool count_message(void *context, const struct message *message)
@@ -46,7 +46,7 @@ static unsigned list(struct store *store, const char *chat, bool before)
     struct page_query query = {.limit = 100, .has_before = before, .before_ns = UINT64_MAX};
     struct store_page page;
     unsigned count = 0;
-    assert_int_equal(store_page_open(store, &ref, &query, &page), STORE_OK);
+    assert_int_equal(store_page_open(store, &ref, &query, &page, NULL), STORE_OK);
     assert_int_equal(store_page_read(store, &page, count_message, &count), STORE_OK);
     store_page_clear(&page);
     return count;
@@ -193,9 +193,9 @@ static void a_tree_that_is_gone_is_an_error_and_not_an_empty_one(void **state)
     assert_int_equal(bench_check(other, "access"), STORE_OK);
     assert_int_equal(env_checkpoint(b->store->env, true), STORE_OK); /* else recovery makes it anew, of the log */
     rename_tree(b, "chats.db", "away");
-    assert_int_equal(store_page_open(other, &ref, &query, &page), STORE_UNAVAILABLE);
+    assert_int_equal(store_page_open(other, &ref, &query, &page, NULL), STORE_UNAVAILABLE);
     store_page_clear(&page);
-    assert_int_equal(store_page_open(other, &ref, &query, &page), STORE_UNAVAILABLE);
+    assert_int_equal(store_page_open(other, &ref, &query, &page, NULL), STORE_UNAVAILABLE);
     store_page_clear(&page);
     rename_tree(b, "away", "chats.db");
     store_close(other);
