@@ -89,11 +89,6 @@ void buffer_append_text(struct buffer *b, struct text t)
     buffer_append(b, t.data, t.bytes);
 }
 
-void buffer_append_z(struct buffer *b, const char *z)
-{
-    buffer_append(b, z, strlen(z));
-}
-
 void buffer_append_number(struct buffer *b, uint64_t number)
 {
     char digits[20]; /* of UINT64_MAX */

@@ -8,6 +8,7 @@
 #define CHATS_BASE_BUFFER_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -43,8 +44,18 @@ static inline char *buffer_reserve(struct buffer *b, size_t bytes)
 
 void buffer_append(struct buffer *b, const void *data, size_t bytes);
 void buffer_append_text(struct buffer *b, struct text t);
-void buffer_append_z(struct buffer *b, const char *z);
 void buffer_append_number(struct buffer *b, uint64_t number); /* in decimal */
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Here, so that the compiler knows how long what it copies is. */
+static inline void buffer_append_z(struct buffer *b, const char *z)
+{
+    size_t bytes = strlen(z);
+    char *at = buffer_reserve(b, bytes);
+    if (at) {
+        memcpy(at, z, bytes);
+        b->bytes += bytes;
+    }
+}
 
 #endif

@@ -78,17 +78,11 @@ static void append_escaped(struct buffer *b, const char *data, size_t bytes)
     }
 }
 
-void json_append_member(struct buffer *b, struct text before, struct text value)
+void json_append_reserved(struct buffer *b, char *at, struct text value)
 {
-    char *at = buffer_reserve(b, before.bytes + value.bytes + 2);
-    if (!at) {
-        return;
-    }
-    memcpy(at, before.data, before.bytes);
-    at += before.bytes;
     *at++ = '"';
     size_t run = copy_plain(at, value.data, value.bytes);
-    b->bytes += before.bytes + 1 + run;
+    b->bytes += 1 + run;
     if (run < value.bytes) {
         append_escaped(b, value.data + run, value.bytes - run);
         buffer_append_z(b, "\"");
@@ -100,9 +94,15 @@ void json_append_member(struct buffer *b, struct text before, struct text value)
 
 void json_append_time(struct buffer *b, struct text before, uint64_t time_ns)
 {
-    char time[TIMESTAMP_BYTES];
-    timestamp_format(time_ns, time);
-    json_append_member(b, before, (struct text){time, sizeof time});
+    char *at = buffer_reserve(b, before.bytes + TIMESTAMP_BYTES + 2);
+    if (at) {
+        memcpy(at, before.data, before.bytes);
+        at += before.bytes;
+        at[0] = '"';
+        timestamp_format(time_ns, at + 1);
+        at[1 + TIMESTAMP_BYTES] = '"';
+        b->bytes += before.bytes + TIMESTAMP_BYTES + 2;
+    }
 }
 
 void json_append_text(struct buffer *b, struct text t)

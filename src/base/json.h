@@ -5,14 +5,29 @@
 #define CHATS_BASE_JSON_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buffer.h"
 
 /* A string with its quotes. t must be UTF-8. Escapes '"', '\' and U+0000-001F (RFC 8259 section 7), nothing else. */
 void json_append_text(struct buffer *b, struct text t);
 
-/* The same behind the bytes of `before`, as they are: for a member whose name and colon are known. */
-void json_append_member(struct buffer *b, struct text before, struct text value);
+/* The same where value.bytes + 2 bytes have been reserved: `at` is where they begin. */
+void json_append_reserved(struct buffer *b, char *at, struct text value);
+
+/*
+ * The same behind the bytes of `before`, as they are: for a member whose name and colon are known, also to the
+ * compiler, which then copies them at once.
+ */
+static inline void json_append_member(struct buffer *b, struct text before, struct text value)
+{
+    char *at = buffer_reserve(b, before.bytes + value.bytes + 2);
+    if (at) {
+        memcpy(at, before.data, before.bytes);
+        b->bytes += before.bytes;
+        json_append_reserved(b, at + before.bytes, value);
+    }
+}
 
 /* As json_append_member for a time, ns since 1970, in the contract's form (timestamp.h). */
 void json_append_time(struct buffer *b, struct text before, uint64_t time_ns);

@@ -29,17 +29,22 @@ static int64_t days_of_date(int year, int month, int day)
     return era * 146097 + day_of_era - 719468;
 }
 
-static void date_of_days(uint64_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day)
+/*
+ * The same back, for days of the years 1970 to 2554. By multiplications: Neri and Schneider, "Euclidean affine
+ * functions and their application to calendar algorithms", Software: Practice and Experience, 2022, figure 12.
+ */
+static void date_of_days(uint32_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day)
 {
-    uint64_t shifted = days + 719468;
-    uint64_t era = shifted / 146097;
-    uint64_t day_of_era = shifted % 146097;
-    uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    uint64_t month_from_march = (5 * day_of_year + 2) / 153;
-    *ret_day = (unsigned)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
-    *ret_month = (unsigned)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
-    *ret_year = (unsigned)(year_of_era + era * 400 + (*ret_month <= 2 ? 1 : 0));
+    uint32_t quarters = 4 * (days + 719468) + 3; /* of a day, since a March of year 0 */
+    uint32_t century = quarters / 146097;
+    uint64_t of_century = UINT64_C(2939745) * (quarters % 146097 | 3);
+    uint32_t year_of_century = (uint32_t)(of_century >> 32);
+    uint32_t day_of_year = (uint32_t)of_century / 2939745 / 4;
+    uint32_t months = 2141 * day_of_year + 197913; /* the month in its upper half, from March on */
+    bool is_next = day_of_year >= 306;             /* January or February */
+    *ret_year = 100 * century + year_of_century + is_next;
+    *ret_month = is_next ? (months >> 16) - 12 : months >> 16;
+    *ret_day = (months & 0xffff) / 2141 + 1;
 }
 
 /* Two digits, and what follows them. */
@@ -61,7 +66,7 @@ void timestamp_format(uint64_t time_ns, char ret[TIMESTAMP_BYTES])
     unsigned year;
     unsigned month;
     unsigned day;
-    date_of_days(seconds / S_PER_DAY, &year, &month, &day);
+    date_of_days((uint32_t)(seconds / S_PER_DAY), &year, &month, &day);
     char *at = put_pair(ret, year / 100, '0') - 1;
     at = put_pair(at, year % 100, '-');
     at = put_pair(at, month, '-');

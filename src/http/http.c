@@ -207,7 +207,6 @@ static void request_read(struct exchange *x)
         .path = text_of(meta(t, "PATH_INFO")),
         .query = text_of(meta(t, "QUERY_STRING")),
         .origin = text_of(meta(t, "HTTP_ORIGIN")),
-        .is_preflight = *meta(t, "HTTP_ACCESS_CONTROL_REQUEST_METHOD") != '\0',
         .namespace = text_of(meta(t, "HTTP_MICRO_NAMESPACE")),
         .address = client_address(config, text_of(meta(t, "REMOTE_ADDR")), text_of(forwarded)),
         .media = read_media(meta(t, "CONTENT_TYPE")),
@@ -215,6 +214,9 @@ static void request_read(struct exchange *x)
         .peer = x,
         .began_ns = timestamp_monotonic_ns(),
     };
+    if (request->method == METHOD_OPTIONS) {
+        request->is_preflight = *meta(t, "HTTP_ACCESS_CONTROL_REQUEST_METHOD") != '\0';
+    }
     read_bearer(t, request);
     request->body_fault = read_body(t, config->body_bytes_max, &x->body);
     if (request->body_fault == BODY_READ) {

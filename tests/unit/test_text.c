@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <inttypes.h>
@@ -177,6 +178,21 @@ static void what_was_written_is_read_back(void **state)
         ns += UINT64_C(922337203685477); /* 20,000 steps over the whole range */
     }
     assert_true(ns > UINT64_MAX - UINT64_C(922337203685477) * 2);
+}
+
+static void every_day_has_the_date_of_the_c_library(void **state)
+{
+    (void)state;
+    for (uint64_t day = 0; day < UINT64_MAX / 1000000000 / 86400; day++) {
+        char z[TIMESTAMP_BYTES];
+        char expected[TIMESTAMP_BYTES + 1];
+        time_t seconds = (time_t)(day * 86400 + 86399);
+        struct tm tm;
+        timestamp_format((uint64_t)seconds * 1000000000, z);
+        assert_non_null(gmtime_r(&seconds, &tm));
+        assert_int_not_equal(strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000000Z", &tm), 0);
+        assert_memory_equal(z, expected, sizeof z);
+    }
 }
 
 static void a_later_time_sorts_later_as_text(void **state)
@@ -369,6 +385,7 @@ int main(void)
         cmocka_unit_test(spaces_and_tabs_around_a_text_are_taken_off),
         cmocka_unit_test(a_time_has_nine_fraction_digits_in_utc),
         cmocka_unit_test(what_was_written_is_read_back),
+        cmocka_unit_test(every_day_has_the_date_of_the_c_library),
         cmocka_unit_test(a_later_time_sorts_later_as_text),
         cmocka_unit_test(every_form_of_rfc_3339_is_read),
         cmocka_unit_test(anything_else_is_no_time),
