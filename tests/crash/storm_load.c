@@ -211,6 +211,23 @@ static bool read_to_end(int fd, unsigned wait_ms, struct answer *answer)
     }
 }
 
+/* Until it has ended. One that has answered may hang in its leave, behind the mutex of one that died. */
+static void cgi_wait(struct storm *s, pid_t pid)
+{
+    uint64_t deadline_ns = timestamp_monotonic_ns() + STORM_DEADLINE_MS * UINT64_C(1000000);
+    pid_t ended = 0;
+    while (ended == 0 || (ended < 0 && errno == EINTR)) {
+        ended = waitpid(pid, NULL, WNOHANG);
+        if (ended == 0 && timestamp_monotonic_ns() > deadline_ns) {
+            storm_broken(s, "a CGI run that has answered does not end");
+            kill(pid, SIGKILL);
+            deadline_ns = UINT64_MAX;
+        } else if (ended == 0) {
+            storm_sleep_us(200);
+        }
+    }
+}
+
 /* One CGI run that sends the message; `kill_after_us` > 0: it is killed then. True if it was answered 200. */
 static bool cgi_run(struct storm *s, const struct ledger_send *send, uint64_t kill_after_us, struct answer *answer)
 {
@@ -254,8 +271,8 @@ static bool cgi_run(struct storm *s, const struct ledger_send *send, uint64_t ki
 out:
     if (pid > 0 && !done)
         kill(pid, SIGKILL);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    if (pid > 0)
+        cgi_wait(s, pid);
     for (int i = 0; i < 2; i++) {
         if (in[i] >= 0)
             close(in[i]);
