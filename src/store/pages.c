@@ -75,6 +75,18 @@ static uint64_t page_bulk_items(struct store_page *page, DBT *bulk, uint64_t low
 }
 
 /*
+ * The size to try next where `count` of the `wanted` records fitted into so many bytes: with one leaf page to spare,
+ * since the library copies leaf pages whole. Not the largest at once: the library fills what it is given, beyond the
+ * chat's end, and each page of that may be one to be read from the file.
+ */
+static size_t page_bulk_more(size_t bytes, uint64_t count, uint64_t wanted)
+{
+    uint64_t more = bytes * wanted / count + ENV_PAGE_BYTES;
+    more = (more + PAGE_BULK_UNIT - 1) / PAGE_BULK_UNIT * PAGE_BULK_UNIT;
+    return more < STORE_BATCH_BYTES_MAX ? (size_t)more : STORE_BATCH_BYTES_MAX;
+}
+
+/*
  * Inside: reads messages from index `done` on into the batch. It may come out empty, if they did not fit: then the next
  * try asks for fewer.
  */
@@ -89,11 +101,12 @@ static enum store_status page_fill(struct txn *txn, struct seek *seek, struct st
     bytes = bytes < PAGE_BULK_BYTES_MIN ? PAGE_BULK_BYTES_MIN : bytes;
     page->batch_first = page->done;
     page->batch_count = 0;
-    for (;; bytes = STORE_BATCH_BYTES_MAX) {
+    for (;;) {
         DBT bulk;
         uint64_t from = low;
         int error = page_bulk_get(seek, page, low, bytes, &bulk);
         if (error == DB_BUFFER_SMALL && bytes < STORE_BATCH_BYTES_MAX) {
+            bytes = STORE_BATCH_BYTES_MAX;
             continue;
         }
         if (error != 0 && error != DB_NOTFOUND) {
@@ -107,6 +120,7 @@ static enum store_status page_fill(struct txn *txn, struct seek *seek, struct st
         if (newest_first && from + count - 1 != high) {
             /* The newest come first, and they did not fit. */
             if (bytes < STORE_BATCH_BYTES_MAX) {
+                bytes = page_bulk_more(bytes, count, high - from + 1);
                 continue;
             }
             page->window = count;
