@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "store/internal.h"
+#include "store/packing.h"
 #include "store/seek.h"
 
 enum store_status message_last(struct txn *txn, uint64_t chat_number, uint64_t *ret_sequence,
@@ -86,7 +87,7 @@ enum store_status message_put_next(struct txn *txn, uint64_t chat_number, uint64
         key = store_dbt(bytes, record_key_pair(chat_number, last_sequence, bytes));
         error = messages->del(messages, txn->handle, &key, 0);
     }
-    return error == 0 ? STORE_OK : txn_failed(txn, error, "removing a marker");
+    return error == 0 ? packing_run(txn, chat_number, last_sequence + 1) : txn_failed(txn, error, "removing a marker");
 }
 
 static enum store_status message_append_body(struct txn *txn, void *args)
