@@ -52,8 +52,9 @@ struct filling {
 static enum store_status filling_body(struct txn *txn, void *args)
 {
     struct filling *filling = args;
-    DB *tree = txn->trees[filling->tree];
+    DB *tree = NULL;
     DB_BTREE_STAT *stat = NULL;
+    assert_int_equal(txn_tree_to_read(txn, (int)filling->tree, &tree), 0);
     assert_int_equal(tree->stat(tree, NULL, &stat, 0), 0);
     filling->ret = 1 - (double)stat->bt_leaf_pgfree / ((double)stat->bt_leaf_pg * ENV_PAGE_BYTES);
     free(stat);
