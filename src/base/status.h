@@ -24,7 +24,8 @@ enum store_status {
  */
 struct store_ticket {
     uint64_t number;
-    bool writes; /* of a call that stores something, which has to be in the home as it still stands then */
+    uint64_t deadline_ns; /* monotonic: until then it is waited for, however many wait one after the other */
+    bool writes;          /* of a call that stores something, which has to be in the home as it still stands then */
 };
 
 /* A short name for logs: "ok", "not found", ... */

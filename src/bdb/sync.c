@@ -251,20 +251,16 @@ bool sync_is_done(const struct env *env, uint64_t ticket)
     return sync_look(env->gate->page, ticket) == SYNC_DONE;
 }
 
-enum store_status sync_wait(struct env *env, uint64_t ticket)
+enum store_status sync_wait_until(struct env *env, uint64_t ticket, uint64_t deadline_ns)
 {
     struct gate_page *page = env->gate->page;
-    uint64_t deadline_ns = 0;
     for (;;) {
         uint32_t wake_seen = atomic_load(&page->wake);
         enum sync_state state = sync_look(page, ticket);
         if (state != SYNC_PENDING) {
             return state == SYNC_DONE ? STORE_OK : STORE_UNAVAILABLE;
         }
-        uint64_t now_ns = timestamp_monotonic_ns();
-        if (deadline_ns == 0) {
-            deadline_ns = now_ns + SYNC_WAIT_MS * UINT64_C(1000000);
-        } else if (now_ns > deadline_ns) {
+        if (timestamp_monotonic_ns() > deadline_ns) {
             log_error("the log was not synced within %u ms", SYNC_WAIT_MS);
             return STORE_UNAVAILABLE;
         }
@@ -282,6 +278,11 @@ enum store_status sync_wait(struct env *env, uint64_t ticket)
             return status;
         }
     }
+}
+
+enum store_status sync_wait(struct env *env, uint64_t ticket)
+{
+    return sync_wait_until(env, ticket, timestamp_monotonic_ns() + SYNC_WAIT_MS * UINT64_C(1000000));
 }
 
 void sync_publish_all(struct env *env)

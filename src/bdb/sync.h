@@ -32,8 +32,13 @@ uint64_t sync_ticket(const struct env *env);
 
 /*
  * Outside the gate: waits until `ticket` is on the disk, leading if nobody does, recovering if that is wanted.
- * STORE_OK: it is. Anything else: it is not, or not known to be.
+ * STORE_OK: it is. Anything else: it is not, or not known to be by deadline_ns (monotonic), after which nothing is
+ * begun.
  */
+enum store_status sync_wait_until(struct env *env, uint64_t ticket, uint64_t deadline_ns)
+    __attribute__((warn_unused_result));
+
+/* The same for up to SYNC_WAIT_MS from now on. */
 enum store_status sync_wait(struct env *env, uint64_t ticket) __attribute__((warn_unused_result));
 
 /* True if sync_wait would return at once, with STORE_OK. */

@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "bdb/ballast.h"
 #include "bdb/damage.h"
 #include "bdb/sync.h"
@@ -71,12 +72,16 @@ static struct store_ticket txn_ticket(const struct env *env, bool writes, enum s
     if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
         return none;
     }
-    return (struct store_ticket){.number = sync_ticket(env), .writes = writes};
+    return (struct store_ticket){
+        .number = sync_ticket(env),
+        .deadline_ns = timestamp_monotonic_ns() + SYNC_WAIT_MS * UINT64_C(1000000),
+        .writes = writes,
+    };
 }
 
 enum store_status txn_wait(struct env *env, const struct store_ticket *ticket)
 {
-    enum store_status status = sync_wait(env, ticket->number);
+    enum store_status status = sync_wait_until(env, ticket->number, ticket->deadline_ns);
     if (status != STORE_OK || !ticket->writes || ticket->number <= atomic_load(&env->seen_in_place)) {
         return status;
     }

@@ -265,7 +265,10 @@ static bool request_read_out(struct fastcgi *f)
     return bytes == 0;
 }
 
-/* A connection that is kept belongs to the thread that waits for its next request, and a TCP one lingers. */
+/*
+ * A connection that is kept belongs to the thread that waits for its next request, and a TCP one lingers; so does a
+ * local one if the server sends something behind its request's end, which none does.
+ */
 static bool fastcgi_answers_at_once(struct transport *t)
 {
     const struct fastcgi *f = (const struct fastcgi *)t;

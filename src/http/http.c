@@ -399,7 +399,7 @@ bool exchange_waits(struct exchange *x)
 {
     struct transport *t = x->transport;
     char more;
-    return !x->is_setup && !x->begun && rpc_waits(&x->rpc) && x->out.bytes <= WAITING_BYTES_MAX &&
+    return !x->is_setup && !x->begun && !x->reply.sweeps && rpc_waits(&x->rpc) && x->out.bytes <= WAITING_BYTES_MAX &&
            t->ops->answers_at_once != NULL && t->ops->answers_at_once(t) && t->ops->read(t, &more, 1) == 0;
 }
 

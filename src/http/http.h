@@ -33,6 +33,7 @@ void exchange_run(struct exchange *x);
 /*
  * After exchange_run: true if the answer still waits for the disk, and is so short, and its request so completely read,
  * that nothing but the disk can make exchange_answer wait: another thread may call it for many of them in turn.
+ * Nothing is due after it.
  */
 bool exchange_waits(struct exchange *x) __attribute__((warn_unused_result));
 

@@ -2,7 +2,8 @@
  * transport: how requests come in and replies go out. FastCGI and CGI are two of them behind one vtable; nothing above
  * this header knows which it is.
  *
- * A transport serves one request at a time and belongs to one thread at a time.
+ * A transport serves one request at a time and belongs to one thread at a time: once the request has been
+ * read, another may write the answer.
  */
 #ifndef CHATS_HTTP_TRANSPORT_H
 #define CHATS_HTTP_TRANSPORT_H

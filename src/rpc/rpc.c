@@ -258,6 +258,7 @@ bool rpc_answer(struct rpc *rpc)
     enum store_status status = reply_settle(reply);
     if (status != STORE_OK) {
         rpc->kind = operation_store_error(&rpc->call, status, ERROR_INTERNAL);
+        reply->ticket = (struct store_ticket){0}; /* what leaves now tells nothing of what may be stored */
     }
     count_call(rpc);
     if (rpc->kind != ERROR_NONE) {

@@ -4,8 +4,9 @@
  *
  * Every call is one transaction inside the gate (src/bdb/gate.h), or for a long page several reads. A result of
  * STORE_OK or STORE_EXISTS means that what was written or shown is on the disk: it survives a power cut. The calls that
- * have a ret_ticket return before that is so, whatever they return, and fill it: nobody may be told of the result
- * before store_wait has said STORE_OK about it. With NULL in its place they wait like all others.
+ * have a ret_ticket return before that is so, whatever they return: nobody may be told of the result before store_wait
+ * has said STORE_OK about the ticket, which is zeroed by the caller and stays so where the home was not even looked at.
+ * With NULL in its place they wait like all others.
  *
  * Any call may also return STORE_FULL, STORE_UNAVAILABLE, STORE_CORRUPT or STORE_NO_MEMORY (base/status.h); the outputs
  * are untouched then. Ids and texts must keep the contract's limits already: callers check, the store asserts their

@@ -56,7 +56,7 @@ struct store {
     unsigned fail_reading;    /* in this reading of the page, counted from 1; 0: never */
     size_t text_bytes_later;  /* of each message from the second reading on, if not 0 */
     uint64_t ticket;          /* of what returns before it is on the disk */
-    unsigned waits_in_vain;   /* so many of the next waits for it fail */
+    bool waits_in_vain;       /* it will never be on the disk */
     unsigned waits;
     unsigned calls;
     unsigned readings;
@@ -105,11 +105,7 @@ enum store_status store_wait(struct store *store, const struct store_ticket *tic
 {
     assert_int_equal(ticket->number, store->ticket);
     store->waits++;
-    if (store->waits_in_vain > 0) {
-        store->waits_in_vain--;
-        return STORE_UNAVAILABLE;
-    }
-    return STORE_OK;
+    return store->waits_in_vain ? STORE_UNAVAILABLE : STORE_OK;
 }
 
 bool store_is_settled(struct store *store, const struct store_ticket *ticket)

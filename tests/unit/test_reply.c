@@ -141,15 +141,14 @@ static void what_does_not_get_to_the_disk_is_a_503_whatever_it_was(void **state)
     struct fixture *f = *state;
     static const enum store_status statuses[] = {STORE_OK, STORE_EXISTS, STORE_NOT_FOUND, STORE_CONFLICT};
     f->store.ticket = 7;
+    f->store.waits_in_vain = true;
     for (size_t i = 0; i < COUNT(statuses); i++) {
         f->store.status = statuses[i];
-        f->store.waits_in_vain = 1;
         serve(f, "/SendMessage", "{\"chat_id\":\"c\",\"author_id\":\"a\",\"text\":\"t\"}");
         assert_error(f, 503, "UNAVAILABLE");
         assert_int_equal(f->reply.result, ERROR_UNAVAILABLE);
     }
     f->store.status = STORE_OK;
-    f->store.waits_in_vain = 2; /* before it is rendered again, and at its end */
     serve_long_page(f);
     assert_int_equal(f->store.readings, 1);
     assert_error(f, 503, "UNAVAILABLE");

@@ -17,6 +17,7 @@
 
 #include "base/timestamp.h"
 #include "bdb/sync.h"
+#include "bdb/txn.h"
 #include "envbench.h"
 
 /* --- the group commit --- */
@@ -159,6 +160,28 @@ static void a_failed_sync_fails_its_tickets_for_good(void **state)
     assert_int_equal(bench_get(env, 2), STORE_OK);
     assert_int_equal(bench_get(env, 3), STORE_OK);
     close(other_end);
+    env_close(env);
+}
+
+/* Nobody else syncs meanwhile: the child has the lead, and does nothing. */
+static void what_waits_for_the_disk_waits_until_its_own_deadline(void **state)
+{
+    struct env *env = bench_env(*state, false);
+    struct gate_page *page = env->gate->page;
+    assert_int_equal(bench_put(env, 1, 10), STORE_OK);
+    pid_t child = bench_child_holding(hold_leader, env->gate);
+    uint64_t began_ns = timestamp_monotonic_ns();
+    struct store_ticket late = {.number = atomic_fetch_add(&page->ticket, 1) + 1, .deadline_ns = began_ns};
+    struct store_ticket soon = {.number = late.number, .deadline_ns = began_ns + UINT64_C(50000000)};
+    assert_int_equal(txn_wait(env, &late), STORE_UNAVAILABLE);
+    assert_int_equal(txn_wait(env, &soon), STORE_UNAVAILABLE);
+    assert_true(timestamp_monotonic_ns() >= soon.deadline_ns);
+    /* Far less than what is waited for where nobody has said how long. */
+    assert_true(timestamp_monotonic_ns() - began_ns < SYNC_WAIT_MS * UINT64_C(500000));
+    bench_child_kill(child);
+    soon.deadline_ns = UINT64_MAX;
+    assert_int_equal(txn_wait(env, &soon), STORE_OK);
+    assert_int_equal(txn_wait(env, &late), STORE_OK);
     env_close(env);
 }
 
@@ -353,6 +376,7 @@ int main(void)
         TEST(processes_share_their_syncs_and_all_is_there),
         TEST(the_death_of_the_leader_is_noticed_and_recovered_from),
         TEST(a_failed_sync_fails_its_tickets_for_good),
+        TEST(what_waits_for_the_disk_waits_until_its_own_deadline),
         TEST(the_log_after_the_last_good_sync_is_written_again_as_it_was),
         TEST(a_recovery_knows_how_far_the_log_is_synced),
         TEST(trees_whose_sync_failed_are_written_again_before_recovery),
