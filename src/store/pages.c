@@ -75,14 +75,14 @@ static uint64_t page_bulk_items(struct store_page *page, DBT *bulk, uint64_t low
 }
 
 /*
- * The size to try next where `count` of the `wanted` records fitted into so many bytes: with one leaf page to spare,
- * since the library copies leaf pages whole. Not the largest at once: the library fills what it is given, beyond the
- * chat's end, and each page of that may be one to be read from the file.
+ * The size to try next where `count` of the `wanted` records fitted into so many bytes: by whole pages more, since the
+ * library copies leaf pages whole. Not the largest at once: the library fills what it is given, beyond the chat's end,
+ * and each page of that may be one to be read from the file.
  */
 static size_t page_bulk_more(size_t bytes, uint64_t count, uint64_t wanted)
 {
-    uint64_t more = bytes * wanted / count + ENV_PAGE_BYTES;
-    more = (more + PAGE_BULK_UNIT - 1) / PAGE_BULK_UNIT * PAGE_BULK_UNIT;
+    uint64_t missing = bytes * (wanted - count) / count;
+    uint64_t more = bytes + (missing + ENV_PAGE_BYTES - 1) / ENV_PAGE_BYTES * ENV_PAGE_BYTES;
     return more < STORE_BATCH_BYTES_MAX ? (size_t)more : STORE_BATCH_BYTES_MAX;
 }
 
