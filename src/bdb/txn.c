@@ -72,6 +72,9 @@ static struct store_ticket txn_ticket(const struct env *env, bool writes, enum s
     if (fault_value(FAULT_RESEND_NO_WAIT) != 0 && !(writes && status == STORE_OK)) {
         return none;
     }
+    if (!writes && sync_is_done(env, sync_ticket(env))) {
+        return none;
+    }
     return (struct store_ticket){
         .number = sync_ticket(env),
         .deadline_ns = timestamp_monotonic_ns() + SYNC_WAIT_MS * UINT64_C(1000000),

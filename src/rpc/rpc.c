@@ -31,13 +31,24 @@ static struct text take_last_segment(struct text *path)
     return segment;
 }
 
-/* The last segment of mount + path. */
-static struct text last_segment(const struct request *request)
+/* What an address names: the last two segments of mount + path. Empty: there is none. */
+struct named {
+    struct text service;
+    struct text name;
+};
+
+static struct named read_name(const struct request *request)
 {
     struct text mount = request->mount;
     struct text path = request->path;
-    struct text segment = take_last_segment(&path);
-    return segment.bytes > 0 ? segment : take_last_segment(&mount);
+    struct text segments[2];
+    for (int i = 1; i >= 0; i--) {
+        segments[i] = take_last_segment(&path);
+        if (segments[i].bytes == 0) {
+            segments[i] = take_last_segment(&mount);
+        }
+    }
+    return (struct named){segments[0], segments[1]};
 }
 
 /* As a row spells it: the first letter in upper case, "create-chat" as "CreateChat". Empty: not a name. */
@@ -66,25 +77,21 @@ static struct text to_pascal_case(struct text segment, char name[NAME_BYTES_MAX]
     return starts ? (struct text){NULL, 0} : (struct text){name, bytes};
 }
 
-/* The operation that the last two segments of mount + path name: contract, section 1. NULL: error is set. */
-static const struct operation *find_operation(const struct request *request, struct error *error)
+/* The operation of that name: contract, section 1. NULL: error is set. */
+static const struct operation *find_operation(const struct named *named, struct error *error)
 {
-    struct text mount = request->mount;
-    struct text path = request->path;
-    struct text segments[2]; /* service, operation */
-    for (int i = 1; i >= 0; i--) {
-        segments[i] = take_last_segment(&path);
-        if (segments[i].bytes == 0) {
-            segments[i] = take_last_segment(&mount);
-        }
+    /* Most callers spell it as the rows do. */
+    const struct operation *operation = registry_find(named->service, named->name);
+    if (operation != NULL) {
+        return operation;
     }
     char names[2][NAME_BYTES_MAX];
-    struct text service = to_pascal_case(segments[0], names[0]);
-    struct text name = to_pascal_case(segments[1], names[1]);
-    const struct operation *operation = service.bytes > 0 && name.bytes > 0 ? registry_find(service, name) : NULL;
+    struct text service = to_pascal_case(named->service, names[0]);
+    struct text name = to_pascal_case(named->name, names[1]);
+    operation = service.bytes > 0 && name.bytes > 0 ? registry_find(service, name) : NULL;
     if (operation == NULL) {
-        struct text first = bytes_shown(segments[0]);
-        struct text last = bytes_shown(segments[1]);
+        struct text first = bytes_shown(named->service);
+        struct text last = bytes_shown(named->name);
         (void)error_set(error, ERROR_UNKNOWN_OPERATION, "there is no operation '%.*s%s%.*s'", (int)first.bytes,
                         first.bytes > 0 ? first.data : "", first.bytes > 0 ? "/" : "", (int)last.bytes,
                         last.bytes > 0 ? last.data : "");
@@ -227,8 +234,9 @@ void rpc_run(struct rpc *rpc, const struct config *config, struct store *store, 
             },
     };
     reply->store = store;
-    bool described = text_equal(last_segment(request), TEXT_LITERAL(OPENAPI_NAME));
-    rpc->operation = described ? NULL : find_operation(request, &rpc->error);
+    struct named named = read_name(request);
+    bool described = text_equal(named.name, TEXT_LITERAL(OPENAPI_NAME));
+    rpc->operation = described ? NULL : find_operation(&named, &rpc->error);
     /* A browser's is answered whatever it asks for: else the page is told of a network error, not what was wrong. */
     if (request->method == METHOD_OPTIONS && (rpc->operation != NULL || described || request->is_preflight)) {
         reply->code = 204;
