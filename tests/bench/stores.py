@@ -17,6 +17,7 @@ FILL_THREADS = 128  # which share the group commit
 CHAT = "deep"
 SPREAD = 1000  # chats of the second store whose size is looked at
 LARGE, SMALL = (10_000_000, 100_000), (10_000, 100)  # messages, chats
+READ_TREES = ("chats", "messages")  # by a first page
 KILLS_MAX, RECOVERIES = 40, 5
 SEED = 6
 
@@ -70,11 +71,36 @@ class Filled:
 
 
 def reader(bench, target, kind, *arguments):
-    """A function(round) that reads pages through one kept connection: its Figures."""
+    """A function(round) that reads pages through one kept connection, other ones in each round: its Figures."""
 
-    def run(_):
+    def run(number):
         url = f"{target.base}/ListMessages"
-        return load.wrk(url, 1, max(1, bench.options.seconds // 2), kind, 1, *arguments, headers=target.headers)
+        return load.wrk(url, 1, max(1, bench.options.seconds // 2), kind, number + 1, *arguments, headers=target.headers)
+
+    return run
+
+
+def from_memory(store, read):
+    """As `read`, but that the kernel has the trees in its memory. Some drop what nobody has read for a minute."""
+
+    def run(number):
+        for tree in READ_TREES:
+            with open(store.home / f"{tree}.db", "rb", buffering=0) as file:
+                while file.read(1 << 20):
+                    pass
+        return read(number)
+
+    return run
+
+
+def from_disk(store, read):
+    """As `read`, but that the kernel has none of the trees in its memory."""
+
+    def run(number):
+        for tree in READ_TREES:
+            with open(store.home / f"{tree}.db", "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return read(number)
 
     return run
 
@@ -134,16 +160,22 @@ def large_row(bench):
     small = Filled(bench, "small", *SMALL, SMALL[0] // SMALL[1])
     with contextlib.closing(small), small.served() as (_, few), bench.large.served() as (_, many):
         chat = f"{CHAT}-%06d"
+        any_chat = reader(bench, many, "list-many", chat, bench.large.chats)
         readers = {
             "first": reader(bench, few, "list-many", chat, small.chats),
-            "many": reader(bench, many, "list-many", chat, bench.large.chats),
+            "many": from_memory(bench.large, any_chat),
             "many_one": reader(bench, many, "list-many", chat, 1),
+            "many_disk": from_disk(bench.large, any_chat),
         }
         runs = measure.in_turn(2 * bench.options.rounds, readers)
     title = f"the first page of a chat of {bench.large.chats:,} with {bench.large.messages:,} messages, one connection, p50"
     smaller = f"to {small.messages:,} in {small.chats:,}"
-    what = {"many": f"any chat, {smaller}", "many_one": f"always the same chat, {smaller}"}
-    row = by_first("large", title, runs, what, {"many": 1.3, "many_one": None})
+    what = {
+        "many": f"any chat, {smaller}",
+        "many_one": f"always the same chat, {smaller}",
+        "many_disk": f"any chat, none in the kernel's memory, {smaller}",
+    }
+    row = by_first("large", title, runs, what, {"many": 1.3, "many_one": None, "many_disk": None})
     row.notes = {"filled": bench.large.filled, "bytes": bench.large.bytes}
     return row
 
