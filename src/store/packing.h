@@ -13,9 +13,9 @@
 
 /*
  * How many messages of a chat are packed at once, and how many before them are looked at again, since the last page of
- * a span was not yet full. Measured with messages of 100 bytes, in chats that grow by turns: 365 bytes for each message
- * where it was 553, for 4,300 instructions of the 122,000 of a send. Spans of 32 take 5,300 and give 363, spans of 64
- * with nothing looked at again 4,700 and 379.
+ * a span was not yet full. With messages of 100 bytes, by turns in 1,000 chats (tests/bench/run --row disk): 364 bytes
+ * for each where it was 568; 4,300 instructions of the 122,000 of a send. Spans of 32 take 5,300, spans of 64 with
+ * nothing looked at again 4,700, and leave pages less full.
  */
 #define PACKING_SPAN 48u
 #define PACKING_OVERLAP 16u
