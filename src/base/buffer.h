@@ -51,9 +51,9 @@ void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((for
 static inline void buffer_append_z(struct buffer *b, const char *z)
 {
     size_t bytes = strlen(z);
-    char *at = buffer_reserve(b, bytes);
-    if (at) {
-        memcpy(at, z, bytes);
+    char *room = buffer_reserve(b, bytes);
+    if (room) {
+        memcpy(room, z, bytes);
         b->bytes += bytes;
     }
 }

@@ -13,7 +13,7 @@ static enum store_status packing_merge(struct txn *txn, enum tree tree, uint64_t
     DBT start = store_dbt(first, record_key_pair(chat_number, from, first));
     DBT stop = store_dbt(last, record_key_pair(chat_number, UINT64_MAX, last));
     DB_COMPACT how = {0};
-    int error = txn_tree_to_write(txn, tree, &db);
+    int error = txn_tree_to_write(txn, (int)tree, &db);
     if (error == 0) {
         error = db->compact(db, txn->handle, &start, &stop, &how, 0, NULL);
     }
