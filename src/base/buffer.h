@@ -51,9 +51,9 @@ void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((for
 static inline void buffer_append_z(struct buffer *b, const char *z)
 {
     size_t bytes = strlen(z);
-    char *room = buffer_reserve(b, bytes);
-    if (room) {
-        memcpy(room, z, bytes);
+    char *copy_at = buffer_reserve(b, bytes);
+    if (copy_at) {
+        memcpy(copy_at, z, bytes);
         b->bytes += bytes;
     }
 }

@@ -21,11 +21,11 @@ void json_append_reserved(struct buffer *b, char *at, struct text value);
  */
 static inline void json_append_member(struct buffer *b, struct text before, struct text value)
 {
-    char *room = buffer_reserve(b, before.bytes + value.bytes + 2);
-    if (room) {
-        memcpy(room, before.data, before.bytes);
+    char *copy_at = buffer_reserve(b, before.bytes + value.bytes + 2);
+    if (copy_at) {
+        memcpy(copy_at, before.data, before.bytes);
         b->bytes += before.bytes;
-        json_append_reserved(b, room + before.bytes, value);
+        json_append_reserved(b, copy_at + before.bytes, value);
     }
 }
 
