@@ -1,5 +1,6 @@
 """The seven ways in which a case reaches the program: each takes the same call and gives the same Response."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -194,7 +195,8 @@ class ServerVariant(Variant):
 
         def kill():
             for pid in self.server.workers():
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # a CGI run of a call before, which has ended meanwhile
+                    os.kill(pid, signal.SIGKILL)
 
         data = wire.request_bytes("GET", f"/chats{info}?{query}", [], b"", None, False)
         return wire.exchange(self.server.port, data, after=(CUT_AFTER_BYTES, kill))
