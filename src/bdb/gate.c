@@ -192,6 +192,7 @@ enum store_status gate_open(const char *home, uint32_t library, struct gate **re
     enum store_status status = STORE_OK;
     char path[4096];
     gate->fd = -1;
+    gate->pid = getpid();
     if ((size_t)snprintf(path, sizeof path, "%s/%s", home, GATE_FILE) >= sizeof path) {
         status = gate_refuse(STORE_UNAVAILABLE, problem, "the home's name is too long");
         goto out;
@@ -324,7 +325,7 @@ enum store_status gate_lock(struct gate *gate, enum gate_phase phase)
     uint64_t now_ns = timestamp_monotonic_ns();
     atomic_store_explicit(&page->holder_phase, (uint32_t)phase, memory_order_relaxed);
     atomic_store_explicit(&page->holder_since_ns, now_ns, memory_order_relaxed);
-    atomic_store_explicit(&page->holder_pid, (uint32_t)getpid(), memory_order_release);
+    atomic_store_explicit(&page->holder_pid, (uint32_t)gate->pid, memory_order_release);
     gate_count_wait(&page->figures, waits_since_ns != 0 ? now_ns - waits_since_ns : 0);
     return STORE_OK;
 }

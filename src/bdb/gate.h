@@ -135,7 +135,8 @@ _Static_assert(sizeof(struct gate_page) <= GATE_PAGE_BYTES, "the gate page has r
 struct gate {
     struct gate_page *page;
     char *path;
-    int fd; /* of the file; holds the shared flock */
+    int fd;    /* of the file; holds the shared flock */
+    pid_t pid; /* of the process that opened it: getpid(2) is a system call */
 };
 
 /*
