@@ -1,9 +1,7 @@
 #include "bdb/env.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "base/timestamp.h"
 #include "bdb/ballast.h"
 #include "bdb/damage.h"
+#include "bdb/files.h"
 #include "bdb/memory.h"
 #include "bdb/replace.h"
 #include "bdb/sync.h"
@@ -23,55 +22,6 @@
 uint32_t env_library(void)
 {
     return DB_VERSION_MAJOR * 10000u + DB_VERSION_MINOR * 100u + DB_VERSION_PATCH;
-}
-
-static bool env_is_log(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return strncmp(slash != NULL ? slash + 1 : path, "log.", 4) == 0;
-}
-
-/*
- * A new log file: its name is on the disk before anything is written to it, which the library does not see to. A page
- * of a tree may follow at any moment, when a checkpoint or the cache writes it, and after a power cut would be newer
- * than a log whose last file has no name. Inside the gate, once for each ENV_LOG_FILE_BYTES.
- */
-static int env_make_log(const char *path, int flags, mode_t mode)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    int bytes = slash == NULL ? 1 : (int)(slash - path);
-    snprintf(folder, sizeof folder, "%.*s", bytes, slash == NULL ? "." : path);
-    int fd = open(path, flags | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0 && errno == EEXIST) {
-        return open(path, flags | O_CLOEXEC, mode);
-    }
-    int error = fd >= 0 ? sync_folder(folder) : 0;
-    if (error != 0) {
-        (void)unlink(path); /* else the next try would find it and write to it */
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-/*
- * For the library, which by itself tries three times where descriptors or room have run out, and sleeps for 12 s
- * between: it would do so inside the gate.
- */
-static int env_open_file(const char *path, int flags, ...)
-{
-    va_list args;
-    va_start(args, flags);
-    int mode = va_arg(args, int);
-    va_end(args);
-    int fd;
-    do {
-        bool may_make_log = (flags & O_CREAT) != 0 && env_is_log(path);
-        fd = may_make_log ? env_make_log(path, flags, (mode_t)mode) : open(path, flags | O_CLOEXEC, (mode_t)mode);
-    } while (fd < 0 && errno == EINTR);
-    return fd;
 }
 
 enum store_status env_open(const struct env_options *options, struct env **ret, char problem[GATE_PROBLEM_BYTES_MAX])
@@ -87,7 +37,7 @@ enum store_status env_open(const struct env_options *options, struct env **ret, 
     env->file_bytes_max = getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
     damage_watch();
     memory_watch();
-    (void)db_env_set_func_open(env_open_file); /* always 0 */
+    files_watch();
     enum store_status status = gate_open(options->home, env_library(), &env->gate, problem);
     if (status != STORE_OK) {
         free(env);
@@ -130,6 +80,13 @@ static bool env_is_current(const struct env *env)
            !gate_recovery_wanted(env->gate);
 }
 
+static void env_count_leave(const struct env *env)
+{
+    if (fault_value(FAULT_UNCOUNTED_JOINS) == 0) {
+        atomic_fetch_add(&env->gate->page->leaves, 1);
+    }
+}
+
 void env_close(struct env *env)
 {
     if (env == NULL) {
@@ -138,9 +95,7 @@ void env_close(struct env *env)
     if (env->handle != NULL && gate_lock(env->gate, GATE_LEAVING) == STORE_OK) {
         if (env_is_current(env)) {
             env_close_handles(env);
-            if (fault_value(FAULT_UNCOUNTED_JOINS) == 0) {
-                atomic_fetch_add(&env->gate->page->leaves, 1);
-            }
+            env_count_leave(env);
         }
         gate_unlock(env->gate);
     }
@@ -216,12 +171,17 @@ void env_close_handles(struct env *env)
     }
 }
 
+static void env_drop_handles(struct env *env)
+{
+    env->handle = NULL;
+    memset(env->readers, 0, sizeof env->readers);
+    memset(env->writers, 0, sizeof env->writers);
+}
+
 void env_abandon(struct env *env)
 {
     if (env->handle != NULL) {
-        env->handle = NULL;
-        memset(env->readers, 0, sizeof env->readers);
-        memset(env->writers, 0, sizeof env->writers);
+        env_drop_handles(env);
         atomic_store(&env->abandoned, true);
     }
 }
@@ -239,6 +199,13 @@ int env_open_handles(struct env *env, u_int32_t recover_flags, enum store_status
         error = env->handle->open(env->handle, env->options.home,
                                   DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN | recover_flags, 0600);
         damage_let_blank_pass(false);
+    }
+    if (error == 0) {
+        /*
+         * Who is inside is alone: the library's own mutexes keep nobody out. Not before the regions stand, since who
+         * makes them tries a latch, which would seem to fail. (DB_ENV->set_flags: at any time, of this handle.)
+         */
+        error = env->handle->set_flags(env->handle, DB_NOLOCKING, 1);
     }
     if (error == 0 && recover_flags != 0) {
         error = env_open_all_trees(env);
@@ -375,6 +342,17 @@ void env_leave(struct env *env)
         damage_count(env); /* by a call that did not say so */
     }
     gate_unlock(env->gate);
+}
+
+void env_leave_call(struct env *env)
+{
+    if (env->leaves_early && !damage_met() && env_is_current(env)) {
+        /* Only what is open to be written is in the regions; the rest is this process's own, and ends with it. */
+        env_close_writers(env);
+        env_drop_handles(env);
+        env_count_leave(env);
+    }
+    env_leave(env);
 }
 
 bool env_wants_renewal(const struct env *env)

@@ -92,7 +92,9 @@ struct env {
     int log_fd;
     uint32_t log_number;
     uint64_t log_generation;
-    bool insists; /* a failed recovery is tried again at once; set before the first env_enter */
+    /* Set before the first env_enter: */
+    bool insists;      /* a failed recovery is tried again at once */
+    bool leaves_early; /* by env_leave_call the process leaves the environment */
     /* By anybody: */
     _Atomic uint64_t seen_in_place; /* a ticket: the home still stood in its place when it was on the disk (txn.c) */
     _Atomic bool abandoned;         /* this process has handles that it dropped, or of a home that went away */
@@ -120,6 +122,13 @@ void env_close(struct env *env);
  */
 enum store_status env_enter(struct env *env, enum gate_phase phase) __attribute__((warn_unused_result));
 void env_leave(struct env *env);
+
+/*
+ * As env_leave, at the end of a hold in which a client's call was served. Where env->leaves_early, the process has
+ * left the environment, too: nothing of it is in the regions, and it need not come in again to close its handles. An
+ * env_enter after that joins anew.
+ */
+void env_leave_call(struct env *env);
 
 /*
  * True if the home no longer stands where it was opened (gate_is_elsewhere): then this process is to renew itself,
@@ -185,6 +194,7 @@ int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t
  */
 int env_open_all_trees(struct env *env) __attribute__((warn_unused_result));
 void env_close_trees(struct env *env);
+void env_close_writers(struct env *env);
 void env_abandon(struct env *env);
 void env_close_handles(struct env *env);
 

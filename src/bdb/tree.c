@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bdb/damage.h"
 #include "bdb/env.h"
+#include "bdb/files.h"
 #include "bdb/replace.h"
 
 int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t how)
@@ -13,7 +14,9 @@ int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t
     const struct env_tree *tree = &env->options.trees[index];
     DB *db = NULL;
     char file[80];
+    char path[4096];
     snprintf(file, sizeof file, "%s%s.db", shadow ? REPLACE_PREFIX : "", tree->name);
+    snprintf(path, sizeof path, "%s/%s", env->options.home, file);
     int error = db_create(&db, env->handle, 0);
     if (error != 0) {
         return error;
@@ -23,7 +26,9 @@ int env_open_tree(struct env *env, DB **trees, int index, bool shadow, u_int32_t
         error = db->set_flags(db, DB_CHKSUM | tree->flags | (shadow ? DB_TXN_NOT_DURABLE : 0));
     }
     if (error == 0) {
+        files_tree_begin(path);
         error = db->open(db, NULL, file, NULL, DB_BTREE, how, 0600);
+        files_tree_end();
     }
     if (error == 0 && tree->primary >= 0) {
         DB *primary = trees[tree->primary];
@@ -127,5 +132,10 @@ static void tree_close_all(const struct env *env, DB **trees)
 void env_close_trees(struct env *env)
 {
     tree_close_all(env, env->readers);
+    env_close_writers(env);
+}
+
+void env_close_writers(struct env *env)
+{
     tree_close_all(env, env->writers);
 }

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fastcgi.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -328,7 +329,9 @@ static void fastcgi_free(struct transport *t)
 
 bool transport_is_cgi(void)
 {
-    return FCGX_IsCGI();
+    struct sockaddr_storage peer;
+    socklen_t bytes = sizeof peer;
+    return getpeername(FCGI_LISTENSOCK_FILENO, (struct sockaddr *)&peer, &bytes) == 0 || errno != ENOTCONN;
 }
 
 struct transport *transport_fastcgi(int listen_fd, struct transport_stop *stop)

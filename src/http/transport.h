@@ -57,7 +57,10 @@ struct transport_stop {
     pthread_mutex_t accepting; /* held by the one that waits for a connection */
 };
 
-/* True if this process was started as a CGI program, false if its standard input is a FastCGI listening socket. */
+/*
+ * True if this process was started as a CGI program, false if its standard input is a FastCGI listening socket: one
+ * that has no peer (FastCGI 1.0 section 2.2).
+ */
 bool transport_is_cgi(void);
 
 /*

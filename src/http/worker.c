@@ -84,13 +84,15 @@ void worker_hold_signals(void)
     signal(SIGXFSZ, SIG_IGN); /* a write beyond RLIMIT_FSIZE is to fail: bdb/ballast.h */
 }
 
-/* Lets a CGI server see the end of the answer now; descriptor 1 stays taken, so that no file of the home gets it. */
-static void answer_end(void)
+/*
+ * Lets a CGI server see the end of the answer now; descriptor 1 stays taken, so that no file of the home gets it. At
+ * once, with what was opened before: then the server mostly finds answer and end together.
+ */
+static void answer_end(int nothing_fd)
 {
-    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        dup2(fd, STDOUT_FILENO);
-        close(fd);
+    if (nothing_fd >= 0) {
+        dup2(nothing_fd, STDOUT_FILENO);
+        close(nothing_fd);
     }
 }
 
@@ -102,14 +104,18 @@ int worker_run_cgi(const struct config *config, struct store *store)
         log_error("out of memory");
         return EXIT_FAILURE;
     }
+    if (store) {
+        store_serve_one_call(store);
+    }
+    int nothing_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     bool sweeps = false;
     while (exchange_next(x)) {
         exchange_run(x);
         sweeps |= exchange_answer(x);
     }
+    answer_end(nothing_fd);
     exchange_free(x);
     if (store) {
-        answer_end();
         if (sweeps) {
             store_auth_sweep(store);
         }

@@ -40,6 +40,12 @@ struct store;
 enum store_status store_open(const struct config *config, struct store **ret, char problem[CONFIG_PROBLEM_BYTES_MAX])
     __attribute__((warn_unused_result));
 
+/*
+ * The process has one call to serve: it leaves the environment in the hold in which it serves it, not in one more.
+ * Before the first call.
+ */
+void store_serve_one_call(struct store *store);
+
 /* Leaves cleanly and frees. No other thread may be in a call. NULL is allowed. */
 void store_close(struct store *store);
 

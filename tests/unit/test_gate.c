@@ -124,6 +124,7 @@ static void a_home_that_is_missing_is_refused_with_its_name(void **state)
 
 static void hold_committing(struct gate *gate)
 {
+    gate->pid = getpid(); /* a child: its parent opened the gate */
     if (gate_lock(gate, GATE_COMMITTING) != STORE_OK)
         _exit(2);
 }
