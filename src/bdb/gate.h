@@ -38,8 +38,9 @@
 #include "base/status.h"
 
 #define GATE_FILE "gate"
-#define GATE_PAGE_BYTES 16384u
-#define GATE_LAYOUT 10u     /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
+#define GATE_TOKENS_BYTES 147456u
+#define GATE_PAGE_BYTES (16384u + GATE_TOKENS_BYTES)
+#define GATE_LAYOUT 11u     /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
 #define GATE_CHATS_CHANGED 256u
 #define GATE_BOOT_ID_BYTES 40u /* /proc/sys/kernel/random/boot_id with its NUL, random(4) */
@@ -128,6 +129,8 @@ struct gate_page {
     _Atomic uint64_t deaths[GATE_PHASES]; /* holders found dead, by what they were doing */
 
     struct figures figures;
+
+    _Alignas(64) uint8_t tokens[GATE_TOKENS_BYTES]; /* store/token_cache.h */
 };
 
 _Static_assert(sizeof(struct gate_page) <= GATE_PAGE_BYTES, "the gate page has room for all of it");

@@ -10,11 +10,8 @@
 #include "store/store.h"
 #include "store/trees.h"
 
-struct token_cache;
-
 struct store {
     struct env *env;
-    struct token_cache *tokens;
     uint64_t (*now_ns)(void); /* timestamp_now_ns; a test puts its own clock here */
 };
 

@@ -14,7 +14,6 @@
 #include "bdb/sync.h"
 #include "store/admin.h"
 #include "store/internal.h"
-#include "store/token_cache.h"
 
 #ifndef CIFS_SUPER_MAGIC
 #define CIFS_SUPER_MAGIC 0xFF534D42
@@ -117,15 +116,8 @@ enum store_status store_open_as(const struct config *config, bool restoring, str
         .replaces = true,
     };
     store->now_ns = timestamp_now_ns;
-    store->tokens = token_cache_new();
-    if (store->tokens == NULL) {
-        snprintf(problem, CONFIG_PROBLEM_BYTES_MAX, "out of memory");
-        free(store);
-        return STORE_NO_MEMORY;
-    }
     enum store_status status = env_open(&options, &store->env, problem);
     if (status != STORE_OK) {
-        token_cache_free(store->tokens);
         free(store);
         return status;
     }
@@ -147,7 +139,6 @@ void store_close(struct store *store)
 {
     if (store != NULL) {
         env_close(store->env);
-        token_cache_free(store->tokens);
         free(store);
     }
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "bdb/damage.h"
 #include "store/internal.h"
 #include "store/token_cache.h"
 
@@ -199,7 +200,7 @@ struct token_check {
     const uint8_t *digest;
     uint64_t now_ns;
     struct arena *arena;
-    struct token_cached found;
+    struct token_holder holder;
 };
 
 static enum store_status token_check_body(struct txn *txn, void *args)
@@ -214,33 +215,36 @@ static enum store_status token_check_body(struct txn *txn, void *args)
     if (token.kind != RECORD_TOKEN_ACCESS || token.expiry_ns <= check->now_ns) {
         return STORE_NOT_FOUND;
     }
-    check->found = (struct token_cached){
-        .epoch = atomic_load(&txn->env->gate->page->tokens_epoch),
-        .expiry_ns = token.expiry_ns,
-        .holder.namespace = arena_text(check->arena, token.namespace),
-        .holder.account = arena_text(check->arena, token.account),
+    uint64_t expiry_ns = token.expiry_ns;
+    struct token_holder holder = {
+        .namespace = arena_text(check->arena, token.namespace),
+        .account = arena_text(check->arena, token.account),
     };
-    struct token_holder *holder = &check->found.holder;
-    if (holder->namespace.data == NULL || holder->account.data == NULL) {
+    if (holder.namespace.data == NULL || holder.account.data == NULL) {
         return STORE_NO_MEMORY;
     }
-    status = account_read(txn, holder->namespace, holder->account, &account);
-    holder->type = status == STORE_OK ? (enum account_type)account.type : ACCOUNT_USER;
-    return status;
+    status = account_read(txn, holder.namespace, holder.account, &account);
+    if (status != STORE_OK || damage_met()) {
+        return status;
+    }
+    holder.type = (enum account_type)account.type;
+    struct gate_page *page = txn->env->gate->page;
+    const struct token_cached found = {atomic_load(&page->tokens_epoch), expiry_ns, holder};
+    token_cache_put(page, check->digest, &found);
+    check->holder = holder;
+    return STORE_OK;
 }
 
 enum store_status store_token_check(struct store *store, const uint8_t digest[CRYPTO_DIGEST_BYTES], struct arena *arena,
                                     struct token_holder *ret)
 {
     struct token_check check = {.digest = digest, .now_ns = store->now_ns(), .arena = arena};
-    uint64_t epoch = atomic_load(&store->env->gate->page->tokens_epoch);
-    if (token_cache_get(store->tokens, digest, epoch, check.now_ns, arena, ret)) {
+    if (token_cache_get(store->env->gate->page, digest, check.now_ns, arena, ret)) {
         return STORE_OK;
     }
     enum store_status status = txn_read(store->env, token_check_body, &check);
     if (status == STORE_OK) {
-        token_cache_put(store->tokens, digest, &check.found);
-        *ret = check.found.holder;
+        *ret = check.holder;
     }
     return status;
 }
