@@ -13,14 +13,17 @@
 
 #include "bdb/sync.h"
 
-/* The tree that this thread is opening: what the library's functions have no context for. */
-static _Thread_local struct {
+/* A tree that is being opened. */
+struct file_tree {
     char path[PATH_MAX]; /* empty: none */
     bool is_there;       /* its file is, and is no folder: asked, or opened */
     int flags;           /* of the first open(2) */
     int open_fd;         /* what that gave; -1: nothing yet, or it has been closed */
     int spare_fd;        /* the same, since the library closed it, until it opens it again; -1: none */
-} tree = {.open_fd = -1, .spare_fd = -1};
+};
+
+/* By this thread: the library's functions have no context. */
+static _Thread_local struct file_tree tree = {.open_fd = -1, .spare_fd = -1};
 
 static bool file_is_trees(const char *path)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/timestamp.h"
+#include "store/token_cache.h"
 
 /* --- another process that checks tokens when it is asked to */
 
@@ -128,6 +129,61 @@ static void another_process_remembers_a_token_that_it_checked(void **state)
     env_leave(b->store->env);
     assert_true(timestamp_monotonic_ns() - begun_ns < GATE_WAIT_MS * UINT64_C(1000000));
     checker_stop(&checker);
+}
+
+static void what_one_process_checked_another_need_not_look_up(void **state)
+{
+    struct bench *b = *state;
+    struct checker checker = checker_start(b);
+    assert_int_equal(bench_add(b, "alice", ACCOUNT_USER, "h"), STORE_OK);
+    assert_int_equal(bench_issue(b, "alice", "a", "r"), STORE_OK);
+    assert_int_equal(bench_check(b->store, "a"), STORE_OK);
+    assert_int_equal(env_enter(b->store->env, GATE_WRITING), STORE_OK);
+    uint64_t begun_ns = timestamp_monotonic_ns();
+    assert_int_equal(checker_check(&checker, "a"), STORE_OK);
+    env_leave(b->store->env);
+    assert_true(timestamp_monotonic_ns() - begun_ns < GATE_WAIT_MS * UINT64_C(1000000));
+    checker_stop(&checker);
+}
+
+/* As bench_check, and whose it is. */
+static enum store_status check_for(struct bench *b, const char *token, struct token_holder *ret)
+{
+    struct token_pair pair = bench_pair(token, "none");
+    return store_token_check(b->store, pair.access_digest, &b->arena, ret);
+}
+
+static void what_a_killed_process_wrote_of_a_token_is_not_believed(void **state)
+{
+    struct bench *b = *state;
+    struct token_holder holder;
+    assert_int_equal(bench_add(b, "alice", ACCOUNT_SERVICE, "h"), STORE_OK);
+    assert_int_equal(bench_issue(b, "alice", "a", "r"), STORE_OK);
+    assert_int_equal(check_for(b, "a", &holder), STORE_OK);
+    /* Its place is the only one whose sequence, which comes first, is not 0; it is odd while somebody writes. */
+    struct gate_page *page = b->store->env->gate->page;
+    size_t stride = GATE_TOKENS_BYTES / TOKEN_CACHE_ENTRIES;
+    uint64_t *slot = NULL;
+    for (size_t at = 0; at < GATE_TOKENS_BYTES; at += stride) {
+        uint64_t *place = (uint64_t *)(void *)&page->tokens[at];
+        slot = *place != 0 ? place : slot;
+    }
+    assert_non_null(slot);
+    assert_true(slot[0] % 2 == 0);
+    slot[0]++;
+    for (char *name = (char *)slot; name < (char *)slot + stride - 5; name++) {
+        if (memcmp(name, "alice", 5) == 0) {
+            memcpy(name, "carol", 5);
+        }
+    }
+    assert_int_equal(check_for(b, "a", &holder), STORE_OK);
+    assert_true(text_equal(holder.account, text_of("alice")));
+    assert_int_equal(holder.type, ACCOUNT_SERVICE);
+    /* And it has been written anew. */
+    assert_true(slot[0] % 2 == 0);
+    assert_int_equal(check_for(b, "a", &holder), STORE_OK);
+    assert_true(text_equal(holder.account, text_of("alice")));
+    assert_int_equal(holder.type, ACCOUNT_SERVICE);
 }
 
 static void a_recovery_ends_no_token_and_forgets_no_revocation(void **state)
@@ -292,6 +348,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_one_process_revokes_no_other_lets_in),
         CASE(another_process_remembers_a_token_that_it_checked),
+        CASE(what_one_process_checked_another_need_not_look_up),
+        CASE(what_a_killed_process_wrote_of_a_token_is_not_believed),
         CASE(a_recovery_ends_no_token_and_forgets_no_revocation),
         CASE(of_64_attempts_at_once_ten_are_let_in),
         CASE(an_older_home_gets_the_trees_that_it_lacks),

@@ -5,10 +5,12 @@
  */
 #include "authbench.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bdb/txn.h"
@@ -201,6 +203,142 @@ static void a_tree_that_is_gone_is_an_error_and_not_an_empty_one(void **state)
     store_close(other);
 }
 
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+static void a_tree_costs_one_descriptor_and_none_where_it_does_not_open(void **state)
+{
+    struct bench *b = *state;
+    prepare(b);
+    struct store *other = bench_store(b);
+    assert_int_equal(store_ping(other), STORE_OK);
+    unsigned before = descriptors();
+    assert_int_equal(list(other, "c1", false), 1);
+    assert_int_equal(descriptors(), before + 2);
+    store_close(other);
+
+    char path[128];
+    snprintf(path, sizeof path, "%s/logins.db", b->home);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, 8192), 0);
+    other = bench_store(b);
+    assert_int_equal(store_ping(other), STORE_OK);
+    before = descriptors();
+    for (int tries = 0; tries < 3; tries++) {
+        DB *trees[TREES] = {NULL};
+        assert_int_equal(env_enter(other->env, GATE_READING), STORE_OK);
+        assert_int_not_equal(env_open_tree(other->env, trees, TREE_LOGINS, false, DB_RDONLY), 0);
+        env_leave(other->env);
+    }
+    assert_int_equal(descriptors(), before);
+    store_close(other);
+}
+
+/* A message, as a process does that serves one call: it waits for the disk when it has left. */
+static enum store_status append_and_leave(struct store *store, const char *chat)
+{
+    struct chat_ref ref = {.namespace = NAMESPACE, .id = text_of(chat)};
+    struct message draft = {.author = TEXT_LITERAL("jane"), .text = TEXT_LITERAL("hello")};
+    struct message message;
+    char id[CRYPTO_UUID_BYTES];
+    struct store_ticket ticket = {0};
+    crypto_uuid(id);
+    draft.id = (struct text){id, sizeof id};
+    enum store_status status = store_message_append(store, &ref, &draft, &message, &ticket);
+    return status == STORE_OK ? store_wait(store, &ticket) : status;
+}
+
+static unsigned list_and_leave(struct store *store, const char *chat)
+{
+    struct chat_ref ref = {.namespace = NAMESPACE, .id = text_of(chat)};
+    struct page_query query = {.limit = 1000};
+    struct store_page page;
+    struct store_ticket ticket = {0};
+    unsigned count = 0;
+    assert_int_equal(store_page_open(store, &ref, &query, &page, &ticket), STORE_OK);
+    assert_int_equal(store_page_read(store, &page, count_message, &count), STORE_OK);
+    assert_int_equal(store_wait(store, &ticket), STORE_OK);
+    store_page_clear(&page);
+    return count;
+}
+
+static void who_serves_one_call_leaves_with_it(void **state)
+{
+    struct bench *b = *state;
+    prepare(b);
+    const struct gate_page *page = b->store->env->gate->page;
+    uint64_t living = page->joins - page->leaves;
+    struct store *other = bench_store(b);
+    store_serve_one_call(other);
+    assert_int_equal(append_and_leave(other, "c1"), STORE_OK);
+    assert_null(other->env->handle);
+    assert_int_equal(opened(other->env->writers), 0);
+    assert_true(page->joins - page->leaves == living);
+    /* It comes in again, should there be more. */
+    assert_int_equal(list_and_leave(other, "c1"), 2);
+    assert_int_equal(append_and_leave(other, "c1"), STORE_OK);
+    assert_int_equal(bench_check(other, "access"), STORE_OK);
+    assert_true(page->joins - page->leaves == living + 1);
+    assert_false(store_wants_renewal(other));
+    store_close(other);
+    assert_true(page->joins - page->leaves == living);
+    assert_false(gate_recovery_wanted(b->store->env->gate));
+    assert_int_equal(list(b->store, "c1", true), 3);
+    assert_int_equal(problems(b->store), 0);
+}
+
+/* Bytes that a checkpoint writes to the log: it names every file that anybody has open to write. */
+static uint64_t checkpoint_bytes(const struct bench *b)
+{
+    uint64_t before = log_end(b->store->env);
+    assert_int_equal(env_checkpoint(b->store->env, true), STORE_OK);
+    return env_log_distance(before, log_end(b->store->env));
+}
+
+static void serve_in_children(const struct bench *b, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct store *store = bench_store(b);
+            store_serve_one_call(store);
+            bool good = i % 2 == 0 ? append_and_leave(store, "c1") == STORE_OK : list_and_leave(store, "c1") > 0;
+            store_close(store);
+            _exit(good ? 0 : 1);
+        }
+        int status = -1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void who_served_one_call_leaves_nothing_behind(void **state)
+{
+    struct bench *b = *state;
+    prepare(b);
+    const struct gate_page *page = b->store->env->gate->page;
+    serve_in_children(b, 100);
+    uint64_t recoveries = page->recoveries;
+    uint64_t living = page->joins - page->leaves;
+    uint64_t bytes = checkpoint_bytes(b);
+    serve_in_children(b, 300);
+    assert_true(page->recoveries == recoveries);
+    assert_true(page->joins - page->leaves == living);
+    assert_int_equal(checkpoint_bytes(b), bytes);
+    assert_int_equal(list_and_leave(b->store, "c1"), 201);
+    assert_int_equal(problems(b->store), 0);
+}
+
 static void a_damaged_tree_that_is_opened_late_is_named(void **state)
 {
     struct bench *b = *state;
@@ -271,6 +409,10 @@ int main(void)
                                         bench_close),
         cmocka_unit_test_setup_teardown(a_tree_whose_index_does_not_open_is_not_written, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(a_tree_that_is_gone_is_an_error_and_not_an_empty_one, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(a_tree_costs_one_descriptor_and_none_where_it_does_not_open, bench_open,
+                                        bench_close),
+        cmocka_unit_test_setup_teardown(who_serves_one_call_leaves_with_it, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(who_served_one_call_leaves_nothing_behind, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(a_damaged_tree_that_is_opened_late_is_named, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(who_meets_a_new_generation_opens_its_trees_anew, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(who_joins_a_home_of_another_format_is_refused_or_recovers, bench_open,
