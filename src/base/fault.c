@@ -11,6 +11,7 @@ static const char *const names[FAULTS] = {
     [FAULT_IGNORE_OWNER_DEATH] = "ignore_owner_death",
     [FAULT_SKIP_GENERATION] = "skip_generation",
     [FAULT_UNCOUNTED_JOINS] = "uncounted_joins",
+    [FAULT_LEAVE_LATE] = "leave_late",
     [FAULT_RESEND_NO_WAIT] = "resend_no_wait",
     [FAULT_SLOW_SYNC_MS] = "slow_sync_ms",
     [FAULT_FAIL_SYNC] = "fail_sync",

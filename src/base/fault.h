@@ -10,6 +10,7 @@ enum fault {
     FAULT_IGNORE_OWNER_DEATH, /* ignore_owner_death: a dead holder's gate is taken over without recovery */
     FAULT_SKIP_GENERATION,    /* skip_generation: handles of a dead generation are used on */
     FAULT_UNCOUNTED_JOINS,    /* uncounted_joins: joins and leaves are not counted */
+    FAULT_LEAVE_LATE,         /* leave_late: nobody leaves in the hold of a call (memcheck: tests/valgrind) */
     FAULT_RESEND_NO_WAIT,     /* resend_no_wait: calls that wrote nothing do not wait for a ticket */
     FAULT_SLOW_SYNC_MS,       /* slow_sync_ms=N: the leader sleeps N ms before it syncs */
     FAULT_FAIL_SYNC,          /* fail_sync=N: the Nth sync of this process fails with EIO */

@@ -346,8 +346,12 @@ void env_leave(struct env *env)
 
 void env_leave_call(struct env *env)
 {
-    if (env->leaves_early && !damage_met() && env_is_current(env)) {
-        /* Only what is open to be written is in the regions; the rest is this process's own, and ends with it. */
+    bool leaves = env->leaves_early && fault_value(FAULT_LEAVE_LATE) == 0 && !env_checkpoint_is_due(env);
+    if (leaves && !damage_met() && env_is_current(env)) {
+        /*
+         * Only what is open to be written is in the log's region, which would fill. The rest is this process's own, and
+         * ends with it, but for counts of users in the regions, which nothing goes by until a recovery makes them anew.
+         */
         env_close_writers(env);
         env_drop_handles(env);
         env_count_leave(env);

@@ -124,9 +124,9 @@ enum store_status env_enter(struct env *env, enum gate_phase phase) __attribute_
 void env_leave(struct env *env);
 
 /*
- * As env_leave, at the end of a hold in which a client's call was served. Where env->leaves_early, the process has
- * left the environment, too: nothing of it is in the regions, and it need not come in again to close its handles. An
- * env_enter after that joins anew.
+ * As env_leave, at the end of the last hold that a client's call needs. Where env->leaves_early, the process has left
+ * the environment, too, and need not come in again to close its handles; not if a checkpoint is due, which is then its.
+ * The regions stay mapped until the process ends: an env_enter after that joins anew, and maps them once more.
  */
 void env_leave_call(struct env *env);
 
@@ -145,6 +145,9 @@ bool env_wants_renewal(const struct env *env);
  * damaged page was met in this hold, that is the cause (damage.h).
  */
 enum store_status env_failed(struct env *env, int error, const char *what);
+
+/* Whether a checkpoint is due. Anybody. */
+bool env_checkpoint_is_due(const struct env *env);
 
 /* Checkpoints and removes old log files, if that is due or `force`. Not inside the gate. */
 enum store_status env_checkpoint(struct env *env, bool force);

@@ -15,19 +15,19 @@
 
 /* A tree that is being opened. */
 struct file_tree {
-    char path[PATH_MAX]; /* empty: none */
-    bool is_there;       /* its file is, and is no folder: asked, or opened */
-    int flags;           /* of the first open(2) */
-    int open_fd;         /* what that gave; -1: nothing yet, or it has been closed */
-    int spare_fd;        /* the same, since the library closed it, until it opens it again; -1: none */
+    const char *path; /* NULL: none, and the rest means nothing */
+    bool is_there;    /* its file is, and is no folder: asked, or opened */
+    int flags;        /* of the first open(2) */
+    int open_fd;      /* what that gave; -1: nothing yet, or it has been closed */
+    int spare_fd;     /* the same, since the library closed it, until it opens it again; -1: none */
 };
 
 /* By this thread: the library's functions have no context. */
-static _Thread_local struct file_tree tree = {.open_fd = -1, .spare_fd = -1};
+static __thread struct file_tree tree;
 
 static bool file_is_trees(const char *path)
 {
-    return tree.path[0] != '\0' && strcmp(path, tree.path) == 0;
+    return tree.path != NULL && strcmp(path, tree.path) == 0;
 }
 
 static bool file_is_log(const char *path)
@@ -88,7 +88,7 @@ static int file_open(const char *path, int flags, ...)
 
 static int file_close(int fd)
 {
-    if (fd == tree.open_fd && tree.path[0] != '\0') {
+    if (tree.path != NULL && fd == tree.open_fd) {
         tree.open_fd = -1;
         tree.spare_fd = fd;
         return 0;
@@ -122,7 +122,7 @@ void files_watch(void)
 
 void files_tree_begin(const char *path)
 {
-    snprintf(tree.path, sizeof tree.path, "%s", path);
+    tree = (struct file_tree){.path = path, .open_fd = -1, .spare_fd = -1};
 }
 
 void files_tree_end(void)
@@ -130,7 +130,5 @@ void files_tree_end(void)
     if (tree.spare_fd >= 0) {
         close(tree.spare_fd);
     }
-    tree.path[0] = '\0';
-    tree.is_there = false;
-    tree.open_fd = tree.spare_fd = -1;
+    tree.path = NULL;
 }

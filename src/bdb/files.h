@@ -13,7 +13,8 @@
 /* From now on, in the whole process. Anybody, any number of times, before the library is used. */
 void files_watch(void);
 
-/* Inside the gate, before and after one DB->open: the file of the tree, as the library names it; up to 4,095 bytes. */
+/* Inside the gate, before and after one DB->open of a tree: its file, as the library names it; borrowed until
+ * files_tree_end. */
 void files_tree_begin(const char *path);
 void files_tree_end(void);
 

@@ -6,7 +6,7 @@
  * the library; when a holder dies, the kernel hands the gate on with EOWNERDEAD (pthread_mutexattr_setrobust(3)), and
  * the new holder knows that the environment must be recovered before anybody goes in again.
  *
- * The page is the file home/gate, 16384 bytes, preallocated (a sparse one would die of SIGBUS on a full disk), mapped
+ * The page is the file home/gate, 160 KiB, preallocated (a sparse one would die of SIGBUS on a full disk), mapped
  * shared by every process. It holds
  *   - who it belongs to: `identity`. A page whose identity is not ours (another boot: the mutex words mean nothing; a
  *     copied home: another inode; another build of the library or of this page) is set up anew, in place, by whoever
@@ -22,6 +22,7 @@
  *     the log region, and a bounded number of those is allowed
  *   - the state of the group commit (sync.h), of checkpoints (env.h) and of damaged pages (damage.h)
  *   - what is counted for Chats.Metrics (base/figures.h)
+ *   - access tokens that were found good (store/token_cache.h)
  *
  * This file owns the page and the locking. It must not know Berkeley DB.
  */
@@ -38,7 +39,7 @@
 #include "base/status.h"
 
 #define GATE_FILE "gate"
-#define GATE_TOKENS_BYTES 147456u
+#define GATE_TOKENS_BYTES (256u * 576u) /* store/token_cache.c: so many, of so many bytes */
 #define GATE_PAGE_BYTES (16384u + GATE_TOKENS_BYTES)
 #define GATE_LAYOUT 11u     /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */

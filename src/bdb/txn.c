@@ -116,12 +116,15 @@ static enum store_status txn_run(struct env *env, txn_body *body, void *args, bo
         status = txn_run_body(&txn, body, args);
     }
     struct store_ticket ticket = txn_ticket(env, writes, status);
-    if (ret_ticket != NULL) {
+    if (ret_ticket != NULL && !txn.goes_on) {
         env_leave_call(env);
+    } else {
+        env_leave(env);
+    }
+    if (ret_ticket != NULL) {
         *ret_ticket = ticket;
         return status;
     }
-    env_leave(env);
     /* Whatever kept it from the disk: the commit is in the log, so none of "full" or "no memory" would be true of it.
      */
     return txn_wait(env, &ticket) == STORE_OK ? status : STORE_UNAVAILABLE;

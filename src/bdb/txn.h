@@ -10,6 +10,7 @@
 struct txn {
     struct env *env;
     DB_TXN *handle; /* NULL in txn_read: alone inside, a reader needs no transaction */
+    bool goes_on;   /* by the body of txn_read_early: the call needs more holds than this one */
 };
 
 /*

@@ -241,6 +241,7 @@ static enum store_status page_open_body(struct txn *txn, void *args)
         page_place(page, open->query, &range);
         if (page->count > 0) {
             status = page_fill(txn, &seek, page);
+            txn->goes_on = page->batch_count < page->count;
         }
     }
     seek_close(&seek);

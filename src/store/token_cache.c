@@ -27,7 +27,7 @@ struct token_slot {
     _Atomic uint64_t words[ENTRY_WORDS];
 };
 
-_Static_assert(sizeof(struct token_slot[TOKEN_CACHE_ENTRIES]) <= GATE_TOKENS_BYTES, "the gate page has room for them");
+_Static_assert(sizeof(struct token_slot[TOKEN_CACHE_ENTRIES]) == GATE_TOKENS_BYTES, "the gate page's room for them");
 
 static size_t token_slot_of(const uint8_t digest[CRYPTO_DIGEST_BYTES])
 {
@@ -66,7 +66,7 @@ void token_cache_put(struct gate_page *page, const uint8_t digest[CRYPTO_DIGEST_
 bool token_cache_get(const struct gate_page *page, const uint8_t digest[CRYPTO_DIGEST_BYTES], uint64_t now_ns,
                      struct arena *arena, struct token_holder *ret)
 {
-    /* The epoch first: a revocation after that has not been answered yet. */
+    /* The epoch first: who is let in by an older one had called before the revocation was answered. */
     uint64_t epoch = atomic_load(&page->tokens_epoch);
     const struct token_slot *slot = &((const struct token_slot *)(const void *)page->tokens)[token_slot_of(digest)];
     union token_words copy;

@@ -296,6 +296,45 @@ static void who_serves_one_call_leaves_with_it(void **state)
     assert_int_equal(problems(b->store), 0);
 }
 
+static void who_serves_one_call_stays_for_what_is_left_of_it(void **state)
+{
+    struct bench *b = *state;
+    prepare(b);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(append_and_leave(b->store, "c1"), STORE_OK);
+    }
+    const struct gate_page *page = b->store->env->gate->page;
+    uint64_t joins = page->joins;
+    struct store *other = bench_store(b);
+    store_serve_one_call(other);
+    /* More messages than a hold reads. */
+    assert_int_equal(list_and_leave(other, "c1"), 101);
+    assert_non_null(other->env->handle);
+    store_close(other);
+    assert_true(page->joins == joins + 1);
+    /* A checkpoint that is due is its. */
+    other = bench_store(b);
+    other->env->options.checkpoint_s = 0;
+    store_serve_one_call(other);
+    assert_int_equal(append_and_leave(other, "c1"), STORE_OK);
+    assert_non_null(other->env->handle);
+    uint64_t checkpoints = page->checkpoints;
+    store_housekeeping(other);
+    assert_true(page->checkpoints == checkpoints + 1);
+    store_close(other);
+    /* And one that becomes due when it has left, the next one's. */
+    other = bench_store(b);
+    other->env->options.checkpoint_s = 3600;
+    store_serve_one_call(other);
+    assert_int_equal(append_and_leave(other, "c1"), STORE_OK);
+    assert_null(other->env->handle);
+    other->env->options.checkpoint_s = 0;
+    store_housekeeping(other);
+    assert_true(page->checkpoints == checkpoints + 1);
+    store_close(other);
+    assert_true(page->joins == joins + 3);
+}
+
 /* Bytes that a checkpoint writes to the log: it names every file that anybody has open to write. */
 static uint64_t checkpoint_bytes(const struct bench *b)
 {
@@ -322,7 +361,7 @@ static void serve_in_children(const struct bench *b, unsigned count)
     }
 }
 
-static void who_served_one_call_leaves_nothing_behind(void **state)
+static void who_served_one_call_leaves_nothing_in_the_log(void **state)
 {
     struct bench *b = *state;
     prepare(b);
@@ -412,7 +451,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tree_costs_one_descriptor_and_none_where_it_does_not_open, bench_open,
                                         bench_close),
         cmocka_unit_test_setup_teardown(who_serves_one_call_leaves_with_it, bench_open, bench_close),
-        cmocka_unit_test_setup_teardown(who_served_one_call_leaves_nothing_behind, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(who_serves_one_call_stays_for_what_is_left_of_it, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(who_served_one_call_leaves_nothing_in_the_log, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(a_damaged_tree_that_is_opened_late_is_named, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(who_meets_a_new_generation_opens_its_trees_anew, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(who_joins_a_home_of_another_format_is_refused_or_recovers, bench_open,
