@@ -39,7 +39,7 @@
 #include "base/status.h"
 
 #define GATE_FILE "gate"
-#define GATE_TOKENS_BYTES (256u * 576u) /* store/token_cache.c: so many, of so many bytes */
+#define GATE_TOKENS_BYTES 147456u /* store/token_cache.c: 256 of 576 bytes */
 #define GATE_PAGE_BYTES (16384u + GATE_TOKENS_BYTES)
 #define GATE_LAYOUT 11u     /* raise it whenever struct gate_page changes, or which figure is whose (base/figures.h) */
 #define GATE_WAIT_MS 10000u /* how long a caller waits for a holder that lives but does not leave */
