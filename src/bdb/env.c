@@ -344,6 +344,9 @@ void env_leave(struct env *env)
     gate_unlock(env->gate);
 }
 
+/* What a process that has left leaves to its end: kept, so that LeakSanitizer need not find out where it is from. */
+static DB_ENV *volatile env_left;
+
 void env_leave_call(struct env *env)
 {
     bool leaves = env->leaves_early && fault_value(FAULT_LEAVE_LATE) == 0 && !env_checkpoint_is_due(env);
@@ -353,6 +356,7 @@ void env_leave_call(struct env *env)
          * ends with it, but for counts of users in the regions, which nothing goes by until a recovery makes them anew.
          */
         env_close_writers(env);
+        env_left = env->handle;
         env_drop_handles(env);
         env_count_leave(env);
     }
