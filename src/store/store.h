@@ -41,7 +41,7 @@ enum store_status store_open(const struct config *config, struct store **ret, ch
     __attribute__((warn_unused_result));
 
 /*
- * The process has one call to serve: it leaves the environment in the hold in which it serves it, not in one more.
+ * The process has one call to serve: it leaves the environment in that call's last hold, not in one more (env.h).
  * Before the first call.
  */
 void store_serve_one_call(struct store *store);
